@@ -1,0 +1,60 @@
+// swift-tools-version: 6.0
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("ExistentialAny"),
+]
+
+/// One of Varve's own modules: the folder of its name under Sources.
+func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+/// The tests of one module: the folder of its name under Tests.
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [String] = []) -> Target {
+  .testTarget(name: name, dependencies: dependencies, exclude: resources, swiftSettings: settings)
+}
+
+/// A C library of Debian's, found by pkg-config.
+func library(_ name: String, _ pkgConfig: String) -> Target {
+  .systemLibrary(name: "C\(name)", path: "Sources/C/\(name)", pkgConfig: pkgConfig)
+}
+
+let package = Package(
+  name: "Varve",
+  products: [
+    .library(name: "Varve", targets: ["Varve"]),
+    .executable(name: "varve", targets: ["VarveCLI"]),
+  ],
+  targets: [
+    .executableTarget(
+      name: "VarveCLI", dependencies: ["Varve"], swiftSettings: settings),
+    module("Varve", ["VarveFeeds", "VarveLake", "VarveSQLite", "VarveParquet", "VarveJSON", "VarveTables", "CSystem"]),
+    module("VarveLake", ["VarveParquet", "VarveSQLite", "VarveJSON", "VarveTables", "CCrypto", "CSystem"]),
+    module("VarveFeeds", ["VarveTables", "VarveJSON", "VarveParquet", "CArchive", "CXML"]),
+    module("VarveParquet", ["VarveTables", "CZstd", "CZlib"]),
+    module("VarveSQLite", ["VarveTables", "CSQLite", "CSystem"]),
+    module("VarveJSON", []),
+    module("VarveTables", []),
+
+    library("Archive", "libarchive"),
+    library("XML", "libxml-2.0"),
+    library("SQLite", "sqlite3"),
+    library("Zstd", "libzstd"),
+    library("Zlib", "zlib"),
+    library("Crypto", "libcrypto"),
+    .target(name: "CSystem", path: "Sources/C/System"),
+
+    tests("VarveTablesTests", ["VarveTables"]),
+    tests("VarveJSONTests", ["VarveJSON"]),
+    tests("VarveParquetTests", ["VarveParquet", "VarveTables"]),
+    tests("VarveSQLiteTests", ["VarveSQLite", "VarveTables"]),
+    tests("VarveFeedsTests", ["VarveFeeds", "VarveTables", "VarveJSON"]),
+    tests("VarveLakeTests", ["VarveLake", "VarveParquet", "VarveJSON", "VarveTables"]),
+    tests("VarveTests", ["Varve", "VarveLake", "VarveTables", "VarveJSON"]),
+    tests("VarveCLITests", []),
+    tests("RepositoryTests", []),
+  ]
+)

@@ -1,0 +1,24 @@
+// What Swift cannot see of C: variadic functions and GNU extensions, each with one fixed shape.
+#ifndef VARVE_CSYSTEM_H
+#define VARVE_CSYSTEM_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/// renameat2(2) with RENAME_NOREPLACE: fails with EEXIST where the new name is taken.
+int varve_rename_exclusive(int old_directory, const char *old_name, int new_directory, const char *new_name);
+
+/// syncfs(2): every dirty page of the file system that holds `fd`.
+int varve_sync_file_system(int fd);
+
+/// openat2(2) with RESOLVE_BENEATH, NO_SYMLINKS and NO_MAGICLINKS: never leaves `directory`, follows no link.
+int varve_open_beneath(int directory, const char *path, int flags, unsigned int mode);
+
+/// copy_file_range(2); falls back to read and write where the kernel refuses. Returns 0, or -1 with errno.
+int varve_copy_range(int from, int64_t from_offset, int to, int64_t to_offset, int64_t count);
+
+/// Width in columns of the terminal behind `fd`, or 0 where it is none.
+int varve_terminal_columns(int fd);
+
+#endif

@@ -1,0 +1,66 @@
+#define _GNU_SOURCE
+#include "CSystem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+int varve_rename_exclusive(int old_directory, const char *old_name, int new_directory, const char *new_name) {
+    return renameat2(old_directory, old_name, new_directory, new_name, RENAME_NOREPLACE);
+}
+
+int varve_sync_file_system(int fd) { return syncfs(fd); }
+
+int varve_open_beneath(int directory, const char *path, int flags, unsigned int mode) {
+    struct open_how how = {
+        .flags = (uint64_t)(unsigned int)flags,
+        .mode = (flags & O_CREAT) ? mode : 0,
+        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+    };
+    return (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
+}
+
+int varve_copy_range(int from, int64_t from_offset, int to, int64_t to_offset, int64_t count) {
+    off64_t in = from_offset, out = to_offset;
+    while (count > 0) {
+        ssize_t moved = copy_file_range(from, &in, to, &out, (size_t)count, 0);
+        if (moved < 0 && errno == EINTR) continue;
+        if (moved < 0 && (errno == EXDEV || errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP)) break;
+        if (moved < 0) return -1;
+        if (moved == 0) {
+            errno = EIO;
+            return -1;
+        }
+        count -= moved;
+    }
+    char buffer[1 << 16];
+    while (count > 0) {
+        size_t want = count < (int64_t)sizeof buffer ? (size_t)count : sizeof buffer;
+        ssize_t got = pread(from, buffer, want, in);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) {
+            if (got == 0) errno = EIO;
+            return -1;
+        }
+        for (ssize_t done = 0; done < got;) {
+            ssize_t put = pwrite(to, buffer + done, (size_t)(got - done), out + done);
+            if (put < 0 && errno == EINTR) continue;
+            if (put < 0) return -1;
+            done += put;
+        }
+        in += got;
+        out += got;
+        count -= got;
+    }
+    return 0;
+}
+
+int varve_terminal_columns(int fd) {
+    struct winsize size;
+    if (!isatty(fd) || ioctl(fd, TIOCGWINSZ, &size) != 0) return 0;
+    return size.ws_col;
+}

@@ -1,0 +1,43 @@
+/// One column of a table.
+public struct Field: Hashable, Sendable {
+  /// The name in the table: none of ` ,;{}()\n\t=`, and no other field's name but for case.
+  public var name: String
+  public var type: DataType
+  public var isNullable: Bool
+  /// The header as the feed spelled it, where it differs from `name`.
+  public var header: String?
+  /// Other headers under which feeds may bring this column.
+  public var aliases: [String]
+  /// How feeds write it, for dates and times: `DD.MM.YYYY`.
+  public var format: String?
+  /// Texts that stand for null, beside the empty one.
+  public var nulls: [String]
+  /// The decimal separator in feeds: `.` or `,`.
+  public var decimal: String
+
+  public init(
+    _ name: String, _ type: DataType, isNullable: Bool = true, header: String? = nil, aliases: [String] = [],
+    format: String? = nil, nulls: [String] = [], decimal: String = "."
+  ) {
+    self.name = name
+    self.type = type
+    self.isNullable = isNullable
+    self.header = header
+    self.aliases = aliases
+    self.format = format
+    self.nulls = nulls
+    self.decimal = decimal
+  }
+}
+
+/// The columns of a table, or of one version of it, in order.
+public struct Schema: Hashable, Sendable {
+  public var fields: [Field]
+
+  public init(_ fields: [Field]) { self.fields = fields }
+
+  /// The position of the field of exactly that name.
+  public func index(of name: String) -> Int? { fields.firstIndex { $0.name == name } }
+
+  public subscript(_ name: String) -> Field? { index(of: name).map { fields[$0] } }
+}

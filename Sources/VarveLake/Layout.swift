@@ -1,0 +1,126 @@
+internal import VarveTables
+
+/// Every path that Varve uses on disk is spelled here (architecture, "On disk").
+///
+/// All of them are relative: a table's to the table's root, the warehouse's to the warehouse.
+package enum Layout {
+  // A table's log (Delta protocol, "Delta Log Entries").
+  package static let log = "_delta_log"
+  package static let lastCheckpoint = "_delta_log/_last_checkpoint"
+  /// `_delta_log/00000000000000000007.json`.
+  package static func logEntry(_ version: Int64) -> String { "\(log)/\(digits(version, 20)).json" }
+  package static func checkpoint(_ version: Int64) -> String { "\(log)/\(digits(version, 20)).checkpoint.parquet" }
+  /// What a log entry is called before its link: hidden, so that no reader takes it for an entry.
+  package static func logEntryDraft(_ transaction: String) -> String { "\(log)/.\(transaction).json.tmp" }
+
+  // A table's bookkeeping.
+  package static let bookkeeping = "_varve"
+  package static let lock = "_varve/lock"
+  package static let staging = "_varve/staging"
+  package static let proxyHistory = "_varve/proxy"
+  package static let proxyShards = "_varve/proxy/shards"
+  package static let states = "_varve/state"
+  package static let quarantine = "_varve/quarantine"
+  package static let trash = "_varve/trash"
+  package static let changeSets = "_varve/change-sets"
+  package static let proxy = "_proxy.json"
+  package static func staging(_ transaction: String) -> String { "\(staging)/\(transaction)" }
+  package static func stagedDirectory(_ transaction: String, _ directory: String) -> String {
+    "\(staging)/\(transaction)/\(directory)"
+  }
+  package static func state(_ version: Int64) -> String { "\(states)/\(digits(version, 20)).json" }
+  /// One publication, kept after the proxy has moved on; `ordinal` counts them from 0.
+  package static func proxyPast(_ ordinal: Int64) -> String { "\(proxyHistory)/\(digits(ordinal, 20)).json" }
+  package static func proxyShard(_ sha256: String) -> String { "\(proxyShards)/\(sha256).json" }
+
+  // Data.
+  package static let manifestName = "_manifest.json"
+  /// `v00000007`, below the partition's directory.
+  package static func versionDirectoryName(_ version: Int64) -> String { "v\(digits(version, 8))" }
+  /// `market=DE/v00000007`; an unpartitioned table's `partition` is empty.
+  package static func versionDirectory(partition: String, version: Int64) -> String {
+    join(partition, versionDirectoryName(version))
+  }
+  /// The version that a directory name stands for, or nil when it is none of ours.
+  package static func version(ofDirectoryName name: String) -> Int64? {
+    let bytes = Array(name.utf8)
+    guard bytes.count >= 9, bytes[0] == UInt8(ascii: "v"), bytes.dropFirst().allSatisfy({ (0x30...0x39).contains($0) }),
+      let version = Int64(name.dropFirst()), versionDirectoryName(version) == name
+    else { return nil }
+    return version
+  }
+  /// `part-00000-0123456789abcdef.parquet`: number within the directory, head of the content's SHA-256.
+  package static func partName(number: Int, sha256: String) -> String {
+    "part-\(digits(Int64(number), 5))-\(sha256.prefix(16)).parquet"
+  }
+  /// The part's number, or nil when the name is not one of ours.
+  package static func partNumber(ofName name: String) -> Int? {
+    let parts = name.utf8.split(separator: UInt8(ascii: "-"), omittingEmptySubsequences: false)
+    guard parts.count == 3, parts[0].elementsEqual("part".utf8) else { return nil }
+    return Int(Substring(parts[1]))
+  }
+
+  // The warehouse.
+  package static let inbox = "inbox"
+  package static let settings = "varve.json"
+  package static let ledger = "varve.sqlite"
+  package static let transactions = "_transactions"
+  package static func transaction(_ id: String) -> String { "\(transactions)/\(id).json" }
+
+  /// The version that a name in `_delta_log` is the entry of, or nil.
+  package static func version(ofLogName name: String) -> Int64? { version(ofLogName: name, suffix: ".json") }
+
+  /// The version that a name in `_delta_log` is the single-file checkpoint of, or nil.
+  package static func version(ofCheckpointName name: String) -> Int64? {
+    version(ofLogName: name, suffix: ".checkpoint.parquet")
+  }
+
+  private static func version(ofLogName name: String, suffix: String) -> Int64? {
+    let bytes = Array(name.utf8)
+    guard bytes.count == 20 + suffix.utf8.count, bytes[20...].elementsEqual(suffix.utf8),
+      bytes[..<20].allSatisfy({ (0x30...0x39).contains($0) })
+    else { return nil }
+    return Int64(String(decoding: bytes[..<20], as: UTF8.self))
+  }
+
+  /// The two joined by a slash, or the second alone when the first is empty.
+  package static func join(_ directory: String, _ name: String) -> String {
+    directory.isEmpty ? name : "\(directory)/\(name)"
+  }
+
+  /// The path without its last component; empty when there is but one.
+  package static func parent(_ path: String) -> String {
+    let bytes = path.utf8
+    return bytes.lastIndex(of: UInt8(ascii: "/")).map { String(path[..<$0]) } ?? ""
+  }
+
+  /// The path's last component.
+  package static func name(_ path: String) -> String {
+    let bytes = path.utf8
+    return bytes.lastIndex(of: UInt8(ascii: "/")).map { String(path[bytes.index(after: $0)...]) } ?? path
+  }
+
+  static func digits(_ number: Int64, _ count: Int) -> String {
+    let text = String(number)
+    return String(repeating: "0", count: max(0, count - text.utf8.count)) + text
+  }
+}
+
+/// Table names: `[a-z_][a-z0-9_]{0,62}`, and not `inbox`, which holds feeds.
+package enum TableName {
+  /// Refuses a name outside the grammar, since it becomes a directory and an SQL name as it is.
+  package static func check(_ name: String) throws {
+    let bytes = Array(name.utf8)
+    let isLegal =
+      (1...63).contains(bytes.count) && !(0x30...0x39).contains(bytes[0])
+      && bytes.allSatisfy { (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == UInt8(ascii: "_") }
+    guard isLegal else {
+      throw Problem(
+        .usage, "\"\(name)\" is no table name",
+        advice: "use 1 to 63 small letters, digits and underscores, not beginning with a digit")
+    }
+    guard name != Layout.inbox, name != Layout.transactions else {
+      throw Problem(.usage, "\"\(name)\" is reserved for Varve itself", advice: "choose another table name")
+    }
+  }
+}

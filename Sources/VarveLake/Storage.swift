@@ -1,0 +1,78 @@
+internal import CSystem
+internal import Glibc
+internal import VarveTables
+
+/// A directory held open, and all that Varve does to files below it: the one place that writes.
+///
+/// Paths are relative to the directory. Every step of them is resolved below it and through no symbolic link
+/// (openat2 with RESOLVE_BENEATH), so a planted link is refused wherever it lies. New directories have mode 0700, new
+/// files 0600; data files become 0444 when they are finished. A sync that failed is final: the file system may have
+/// dropped what it could not write, so the caller abandons the attempt and never syncs that file again.
+package final class Storage: Sendable {
+  /// As given by the user, for messages only.
+  package let path: String
+  let descriptor: Int32
+
+  private init(path: String, descriptor: Int32) {
+    self.path = path
+    self.descriptor = descriptor
+  }
+
+  deinit { close(descriptor) }
+
+  /// The directory at a path of the user's choice, or nil where nothing lies.
+  package static func open(_ path: String) throws -> Storage? {
+    let descriptor = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    if descriptor >= 0 { return Storage(path: path, descriptor: descriptor) }
+    if errno == ENOENT { return nil }
+    throw storageProblem("open the directory", path)
+  }
+
+  /// As `open`, making the directory where it is missing. Its parent must exist.
+  package static func create(_ path: String) throws -> Storage {
+    if let storage = try open(path) { return storage }
+    guard mkdir(path, directoryMode) == 0 || errno == EEXIST else { throw storageProblem("make the directory", path) }
+    guard let storage = try open(path) else { throw storageProblem("open the directory", path) }
+    if let parent = try open(path + "/..") { try parent.sync() }
+    return storage
+  }
+
+  /// The directory of that name below this one, or nil where nothing lies.
+  package func directory(_ name: String) throws -> Storage? {
+    let child = varve_open_beneath(descriptor, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
+    if child >= 0 { return Storage(path: Layout.join(path, name), descriptor: child) }
+    if errno == ENOENT { return nil }
+    throw problem("open the directory", name)
+  }
+
+  static let directoryMode: mode_t = 0o700
+  static let fileMode: UInt32 = 0o600
+  /// Of what must never change once it is complete.
+  static let sealedMode: mode_t = 0o444
+
+  /// Runs `body` on the open directory that holds `path`, and the path's last component.
+  func inParent<Result>(of path: String, _ body: (Int32, String) throws -> Result) throws -> Result {
+    let parent = Layout.parent(path)
+    if parent.isEmpty { return try body(descriptor, path) }
+    let directory = varve_open_beneath(descriptor, parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
+    guard directory >= 0 else { throw problem("open the directory", parent) }
+    defer { close(directory) }
+    return try body(directory, Layout.name(path))
+  }
+
+  func problem(_ verb: String, _ path: String) -> Problem { storageProblem(verb, Layout.join(self.path, path)) }
+}
+
+/// What the failed call that just set `errno` means.
+func storageProblem(_ verb: String, _ path: String) -> Problem {
+  let code = errno
+  let advice: String? =
+    switch code {
+    case ELOOP: "a symbolic link lies on the way, and Varve follows none; replace it by what it points to"
+    case ENOSPC, EDQUOT: "make room on the disk and try again"
+    case EROFS, EACCES, EPERM: "check who may write there"
+    case EMFILE, ENFILE: "raise the limit of open files (ulimit -n)"
+    default: nil
+    }
+  return Problem(.failed, at: [path], "cannot \(verb): \(String(cString: strerror(code)))", advice: advice)
+}

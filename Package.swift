@@ -30,7 +30,7 @@ let package = Package(
   ],
   targets: [
     .executableTarget(
-      name: "VarveCLI", dependencies: ["Varve"], swiftSettings: settings),
+      name: "VarveCLI", dependencies: ["Varve", "VarveTables", "CSystem"], swiftSettings: settings),
     module("Varve", ["VarveFeeds", "VarveLake", "VarveSQLite", "VarveParquet", "VarveJSON", "VarveTables", "CSystem"]),
     module("VarveLake", ["VarveParquet", "VarveSQLite", "VarveJSON", "VarveTables", "CCrypto", "CSystem"]),
     module("VarveFeeds", ["VarveTables", "VarveJSON", "VarveParquet", "CArchive", "CXML"]),
@@ -54,7 +54,7 @@ let package = Package(
     tests("VarveFeedsTests", ["VarveFeeds", "VarveTables", "VarveJSON"]),
     tests("VarveLakeTests", ["VarveLake", "VarveParquet", "VarveJSON", "VarveTables"]),
     tests("VarveTests", ["Varve", "VarveLake", "VarveTables", "VarveJSON"]),
-    tests("VarveCLITests", []),
+    tests("VarveCLITests", ["VarveCLI", "VarveTables"]),
     tests("RepositoryTests", []),
   ]
 )

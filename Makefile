@@ -1,0 +1,62 @@
+# Varve: each target does its own set-up, so that it works from a fresh clone.
+
+SHELL := /bin/bash
+PATH := $(PATH):/opt/swift/usr/bin:/usr/share/swift/usr/bin
+export PATH
+# The backtracer of a crashed program can outlive it and hold its output open.
+export SWIFT_BACKTRACE := enable=no
+
+SWIFT_SOURCES = Package.swift Sources Tests
+PYTHON = .venv/bin/python
+
+.PHONY: help setup packages python build demo test test-swift test-interop proof bench format lint clean
+
+help:
+	@echo 'make demo    runs the main job on the sample feeds and shows what it does'
+	@echo 'make test    runs every test'
+	@echo 'make proof   runs the long sweeps of the tests, whole'
+	@echo 'make bench   measures Varve against its peers'
+	@echo 'make setup   installs what the others need (each calls it by itself)'
+	@echo 'make format  formats the sources; make lint checks that they are'
+	@echo 'make clean   removes what was built'
+
+setup: packages python
+
+packages:
+	@Tests/setup/packages
+
+python: packages
+	@Tests/setup/python-environment
+
+build: packages
+	swift build -c release --product varve
+
+demo: build
+	@Tests/setup/demo
+
+test: test-swift test-interop
+
+test-swift: setup
+	swift build -c release --build-tests
+	VARVE_PYTHON="$(CURDIR)/$(PYTHON)" swift test -c release --skip-build
+
+test-interop: setup build
+	$(PYTHON) -m pytest -q Tests/Interop
+
+proof: setup
+	swift build -c release --build-tests
+	VARVE_PROOF=1 VARVE_PYTHON="$(CURDIR)/$(PYTHON)" swift test -c release --skip-build
+	swift build -c release --product varve
+	VARVE_PROOF=1 $(PYTHON) -m pytest -q Tests/Interop
+
+bench: setup build
+	$(PYTHON) Benchmarks/run.py
+
+format:
+	swift format -i -p -r --configuration .swift-format $(SWIFT_SOURCES)
+
+lint:
+	swift format lint --strict -p -r --configuration .swift-format $(SWIFT_SOURCES)
+
+clean:
+	rm -rf .build .demo .pytest_cache

@@ -1,0 +1,182 @@
+/// Every command there is, in the order in which help lists them.
+package let allCommands: [Command] = [
+  ingestCommand, previewCommand, cellsCommand, tablesCommand, describeCommand, historyCommand, queryCommand,
+  diffCommand, ingestionsCommand,
+]
+
+/// Options that stand before or after any command.
+package let globalOptions: [Option] = [
+  Option(
+    "warehouse", "DIR", .path, preset: "$VARVE_WAREHOUSE, else `Warehouse`",
+    "The directory that holds the tables."),
+  .flag("json", "Print one JSON document instead of tables for people."),
+  .flag("quiet", "Show no progress and no remarks."),
+]
+
+private let feedFormats = ["xlsx", "json", "ndjson", "csv", "tsv", "parquet"]
+
+/// How a feed is to be read: shared by every command that reads one.
+private let feedOptions: [Option] = [
+  Option("format", "F", .choice(feedFormats), preset: "told by the content", "The feed's format."),
+  Option(
+    "sheet", "NAME|N|all", .text, preset: "the first that holds rows",
+    "The worksheet by name or number; `all` reads every one and adds a column `_sheet`."),
+  Option(
+    "header-row", "N", .integer(1...1_048_576), preset: "found by itself",
+    "The row of the worksheet that holds the column names."),
+  .flag("fill-merged", "Give every cell of a merged range the value of its top left one."),
+  Option(
+    "records-at", "PATH", .text, preset: "the document itself",
+    "Where in a JSON document the array of records is: `products.items`."),
+  Option("schema", "FILE", .path, "A schema file (JSON) that fixes names, types, nullability, aliases."),
+  Option(
+    "timezone", "ZONE", .text, preset: "UTC",
+    "The zone of times that name none: `Europe/Berlin` or `+02:00`."),
+  Option(
+    "error-cells", "reject|null|text", .choice(["reject", "null", "text"]), preset: "reject",
+    "What an error cell of a workbook (`#N/A`) becomes."),
+  Option(
+    "duplicate-keys", "refuse|last", .choice(["refuse", "last"]), preset: "refuse",
+    "What happens when a JSON object has a key twice."),
+  Option("delimiter", "C", .text, preset: "detected", group: "CSV", "What parts the fields; `tab` is a tab."),
+  Option(
+    "quote", "C", .text, preset: "a double quote", group: "CSV", "What encloses a field; '' switches quoting off."),
+  Option("escape", "C", .text, preset: "none", group: "CSV", "What escapes a quote, beside doubling it."),
+  Option(
+    "encoding", "NAME", .text, preset: "UTF-8, or UTF-16 by its byte order mark", group: "CSV",
+    "The text's encoding: `windows-1252`, `iso-8859-15`."),
+  Option("header", "none|N", .text, preset: "1", group: "CSV", "The record that holds the column names, or none."),
+  Option("skip", "N", .integer(0...1_000_000), preset: "0", group: "CSV", "Lines to pass over at the top."),
+  Option(
+    "ragged", "refuse|pad", .choice(["refuse", "pad"]), preset: "refuse", group: "CSV",
+    "What happens to a record with too few fields."),
+  Option("decimal", "C", .choice([".", ","]), preset: "a point", group: "CSV", "The decimal separator."),
+]
+
+/// The same option under a heading of its own, for a command that has many.
+private func underReading(_ option: Option) -> Option {
+  var option = option
+  option.group = option.group ?? "reading"
+  return option
+}
+
+private let ingestCommand = Command(
+  "ingest", "Commit feeds to a table as one new version",
+  arguments: [
+    Argument("FILE", "A workbook, JSON, NDJSON, CSV or Parquet file; text also compressed.", isRepeatable: true)
+  ],
+  options: [
+    Option("into", "TABLE", .text, isRequired: true, "The table; it is made by its first feed."),
+    Option(
+      "mode", "MODE", .choice(["append", "overwrite", "merge"]), preset: "the table's, else append",
+      "What the feed does to the rows that are there: append, overwrite or merge."),
+    Option("key", "C,…", .list, preset: "the table's", "The columns that identify a row."),
+    Option(
+      "partition-by", "C,…", .list, preset: "the table's",
+      "The columns that part the table; `year|month|week|day(column)` makes one of a date."),
+    Option(
+      "partition", "C=V,…", .pairs, "The partition that an overwrite replaces; rows outside it are refused."),
+    Option("execution", "WHEN", .text, "The run this feed belongs to: a date, a UTC time or an integer."),
+    Option("delete-when", "C", .text, "In a merge, a column that is true in rows to be deleted."),
+    Option("newest-by", "C", .text, "In a merge, the column whose highest value wins among rows of one key."),
+    Option(
+      "on-bad-row", "fail|quarantine", .choice(["fail", "quarantine"]), preset: "fail",
+      "Commit nothing when a value does not fit, or keep such rows aside and commit the rest."),
+    .flag("allow-empty", "Let a feed without rows empty what it overwrites."),
+    .flag("with-origin", "Add the columns `_source`, `_row` and `_execution`."),
+    .flag("reingest", "Apply a feed again that is already in the table."),
+    .flag("dry-run", "Say what would happen, and commit nothing."),
+    Option(
+      "idempotency-key", "KEY", .text, preset: "made from the feed and the options",
+      "The name under which this ingestion happens at most once."),
+  ] + feedOptions.map(underReading),
+  details: [
+    "All files become one version, or none does. The table remembers key, partitioning, mode and schema, so that "
+      + "later feeds need only the file. A feed that is already in the table changes nothing and counts as done."
+  ],
+  examples: [
+    ("varve ingest products.xlsx --into products --key sku", "make a table from a workbook"),
+    ("varve ingest fixes.json --into products --mode merge", "merge corrections by the table's key"),
+    (
+      "varve ingest de.csv --into prices --mode overwrite --partition market=DE",
+      "replace one partition"
+    ),
+  ])
+
+private let previewCommand = Command(
+  "preview", "Show how a feed would be read, and why",
+  arguments: [Argument("FILE", "The feed.")],
+  options: feedOptions
+    + [Option("rows", "N", .integer(0...1_000), preset: "5", "How many rows to show.")],
+  details: ["Reads the whole feed: sheets, header, the type of each column with its reason, first rows."],
+  examples: [("varve preview products.xlsx --sheet Produkte", "look at one worksheet")])
+
+private let cellsCommand = Command(
+  "cells", "Print every cell of a workbook that is not empty, as NDJSON",
+  arguments: [Argument("FILE.xlsx", "The workbook.")],
+  details: [
+    "Each worksheet opens with {\"sheet\": NAME}; then {\"row\", \"col\", \"t\", \"v\"} for each cell, where t is n "
+      + "(number), s (text), b (boolean), d (date or time), u (duration in seconds) or e (error)."
+  ],
+  examples: [("varve cells products.xlsx", "see what the workbook really holds")])
+
+private let tablesCommand = Command(
+  "tables", "List the tables of the warehouse",
+  examples: [("varve tables", "every table with its newest version")])
+
+private let describeCommand = Command(
+  "describe", "Show a table's columns, key, partitioning and size",
+  arguments: [Argument("TABLE[@VERSION]", "The table, now or at a version.")],
+  options: [.flag("schema", "Print the schema file in force.")],
+  details: [versionSpellings],
+  examples: [
+    ("varve describe products@3", "the table as of version 3"),
+    ("varve describe products --schema", "a schema file to start from"),
+  ])
+
+private let historyCommand = Command(
+  "history", "List the versions of a table, newest first",
+  arguments: [Argument("TABLE", "The table.")],
+  options: [Option("limit", "N", .integer(1...Int.max), preset: "all", "How many versions to show.")],
+  examples: [("varve history products", "which feed made which version")])
+
+private let queryCommand = Command(
+  "query", "Run SQL over any versions of any tables",
+  arguments: [Argument("SQL", "One SELECT statement of SQLite.")],
+  options: [
+    Option(
+      "format", "table|csv|json|ndjson", .choice(["table", "csv", "json", "ndjson"]),
+      preset: "table; json with --json", "How to print the rows."),
+    .flag("explain", "Show what would be read, and print no rows."),
+  ],
+  details: [versionSpellings + " In SQL a name with a version is quoted: \"products@3\"."],
+  examples: [
+    ("varve query 'SELECT count(*) FROM products'", "the newest version"),
+    (
+      "varve query 'SELECT n.sku, o.price, n.price FROM products n JOIN \"products@1\" o USING (sku)'",
+      "two versions side by side"
+    ),
+  ])
+
+private let diffCommand = Command(
+  "diff", "Show the rows inserted, updated and deleted between two versions",
+  arguments: [
+    Argument("TABLE@VERSION", "Where to start."),
+    Argument("TABLE@VERSION", "Where to end; a bare TABLE is its newest version."),
+  ],
+  options: [
+    Option(
+      "format", "table|csv|json|ndjson", .choice(["table", "csv", "json", "ndjson"]),
+      preset: "table; json with --json", "How to print the rows.")
+  ],
+  details: [versionSpellings],
+  examples: [("varve diff products@1 products@2", "what version 2 changed")])
+
+private let ingestionsCommand = Command(
+  "ingestions", "List the ingestions of the warehouse, newest first",
+  options: [Option("limit", "N", .integer(1...Int.max), preset: "all", "How many to show.")],
+  examples: [("varve ingestions", "every feed that was ever committed")])
+
+private let versionSpellings =
+  "A version is a number (products@7), a time (products@2024-10-06T12:00:00Z, the newest at or before it) or a date "
+  + "(products@2024-10-06, its midnight in UTC)."

@@ -1,0 +1,58 @@
+import Glibc
+package import VarveTables
+
+/// One run of the command line: where it prints, and what it ends with.
+package struct Session {
+  package let output = Stream(STDOUT_FILENO, name: "standard output")
+  package let errors = Stream(STDERR_FILENO, name: "standard error")
+
+  package init() {}
+
+  /// Runs a command line (without the program's name) and gives the exit code.
+  package func run(_ words: [String]) -> Int32 {
+    do {
+      try perform(CommandLineParser(commands: allCommands, globalOptions: globalOptions).parse(words))
+      try output.flush()
+      return 0
+    } catch is ReaderLeft {
+      return 0
+    } catch {
+      return report(error)
+    }
+  }
+
+  private func perform(_ request: Request) throws {
+    switch request {
+    case .help(nil):
+      try output.write(overview(commands: allCommands, globalOptions: globalOptions, width: helpWidth))
+    case .help(let command?):
+      try output.write(help(on: command, width: helpWidth))
+    case .version:
+      try output.writeLine("varve \(varveVersion)")
+    case .run(let invocation):
+      throw Problem(.failed, "`varve \(invocation.command.name)` cannot run yet")
+    }
+  }
+
+  private var helpWidth: Int { min(output.width ?? 80, 100) }
+
+  private func report(_ error: any Error) -> Int32 {
+    let problem = error as? Problem ?? Problem(.failed, "\(error)")
+    try? output.flush()
+    try? errors.writeLine(errors.style.paint("varve: ", .bad) + problem.description)
+    try? errors.flush()
+    return exitCode(problem.kind)
+  }
+}
+
+package func exitCode(_ kind: Problem.Kind) -> Int32 {
+  switch kind {
+  case .failed: 1
+  case .usage: 2
+  case .refused: 3
+  case .damaged: 4
+  case .interrupted: 130
+  }
+}
+
+package let varveVersion = "0.1.0"

@@ -1,0 +1,67 @@
+import Testing
+import VarveCLI
+
+@Suite struct TextTableTests {
+  @Test func `columns are aligned by what the terminal shows, numbers to the right`() {
+    var table = TextTable([.init("name"), .init("price", .right)])
+    table.rows = [["茶碗", "9.5"], ["Käse", "120"], ["🧀🧀", nil]]
+    #expect(
+      table.lines(width: nil, style: .plain) == [
+        "name  price", "────  ─────", "茶碗    9.5", "Käse    120", "🧀🧀   null",
+      ])
+  }
+
+  @Test func `no line is wider than the terminal`() {
+    var table = TextTable([.init("sku"), .init("text"), .init("more"), .init("price", .right)])
+    table.rows = [["A-1", String(repeating: "語", count: 50), String(repeating: "m", count: 30), "1"]]
+    for width in 10...150 {
+      for line in table.lines(width: width, style: .plain) { #expect(displayWidth(line) <= width, "\(width): \(line)") }
+    }
+    #expect(table.lines(width: 40, style: .plain)[2].contains("…"))
+    #expect(table.lines(width: 150, style: .plain)[2].hasPrefix("A-1  語語"))
+  }
+
+  @Test func `a cell can give the terminal no orders`() {
+    var table = TextTable([.init("c")])
+    table.rows = [["a\u{1B}[31mb\nc\u{202E}d"]]
+    #expect(table.lines(width: nil, style: .plain)[2] == #"a\u{1b}[31mb\nc\u{202e}d"#)
+  }
+
+  @Test(arguments: [
+    ("abc", 3), ("é", 1), ("e\u{301}", 1), ("日本", 4), ("ｱ", 1), ("Ａ", 2), ("한", 2), ("👍🏽", 2), ("👨‍👩‍👧", 2),
+    ("🇩🇪", 2), ("❤️", 2), ("❤", 1), ("\u{AD}", 0), ("€", 1), ("─", 1),
+  ])
+  func `the width of a text is what a terminal takes for it`(text: String, width: Int) {
+    #expect(displayWidth(text) == width)
+  }
+
+  @Test func `a text is cut between characters`() {
+    #expect(cut("日本語", to: 6) == "日本語")
+    #expect(cut("日本語", to: 5) == "日本…")
+    #expect(cut("日本語", to: 4) == "日…")
+    #expect(cut("ab", to: 1) == "…")
+    #expect(cut("ab", to: 0) == "")
+  }
+
+  @Test func `a progress line keeps to its width`() {
+    let full = "reading  ███████████████░░░░░░░░░░░░░░░   50 %  1,234,567 rows"
+    #expect(progressLine("reading", done: 50, total: 100, rows: 1_234_567, width: 80) == full)
+    for width in 10...80 {
+      #expect(displayWidth(progressLine("reading", done: 7, total: 9, rows: 12, width: width)) <= width)
+    }
+    #expect(progressLine("reading", done: 5, total: 0, rows: 0, width: 80).contains("  0 %"))
+  }
+
+  @Test func `large numbers are grouped`() {
+    #expect([0, 999, 1_000, -1_234_567].map(grouped) == ["0", "999", "1,000", "-1,234,567"])
+  }
+
+  @Test(arguments: [("ingset", "ingest"), ("hist", "history"), ("dif", "diff"), ("tabels", "tables")])
+  func `a typing mistake finds the name that was meant`(typed: String, meant: String) {
+    #expect(nearest(to: typed, among: allCommands.map(\.name)) == meant)
+  }
+
+  @Test func `something else entirely finds nothing`() {
+    #expect(nearest(to: "zebra", among: allCommands.map(\.name)) == nil)
+  }
+}

@@ -1,0 +1,162 @@
+import Glibc
+
+/// Comparing rows of columns of one type: null first, then by value, text by its bytes. Two nulls are equal here.
+extension Column {
+  /// Negative, zero or positive, as this row comes before, with or after the other.
+  package func compare(_ row: Int, to other: Column, _ otherRow: Int) -> Int {
+    switch (isNull(row), other.isNull(otherRow)) {
+    case (true, true): return 0
+    case (true, false): return -1
+    case (false, true): return 1
+    case (false, false): break
+    }
+    switch (values, other.values) {
+    case (.int64(let left), .int64(let right)): return Self.order(left[row], right[otherRow])
+    case (.int128(let left), .int128(let right)): return Self.order(left[row], right[otherRow])
+    case (.double(let left), .double(let right)): return Self.order(left[row], right[otherRow])
+    case (.bytes(let left), .bytes(let right)):
+      return left.bytes.withUnsafeBufferPointer { leftBytes in
+        right.bytes.withUnsafeBufferPointer { rightBytes in
+          let leftRange = left.range(row)
+          let rightRange = right.range(otherRow)
+          for offset in 0..<min(leftRange.count, rightRange.count) {
+            let leftByte = leftBytes[leftRange.lowerBound + offset]
+            let rightByte = rightBytes[rightRange.lowerBound + offset]
+            if leftByte != rightByte { return leftByte < rightByte ? -1 : 1 }
+          }
+          return Self.order(leftRange.count, rightRange.count)
+        }
+      }
+    default: preconditionFailure("columns of \(type.name) and \(other.type.name) cannot be compared")
+    }
+  }
+
+  private static func order<Number: Comparable>(_ left: Number, _ right: Number) -> Int {
+    left < right ? -1 : (left == right ? 0 : 1)
+  }
+
+  /// For each i, whether row `rows[i]` here and row `otherRows[i]` there hold the same. -0.0 and 0.0 differ, as their
+  /// texts do.
+  package func equality(rows: [Int], with other: Column, rows otherRows: [Int]) -> [Bool] {
+    precondition(rows.count == otherRows.count, "rows are compared in pairs")
+    var equal = [Bool](repeating: true, count: rows.count)
+    markDifferent(&equal, rows: rows, other, otherRows)
+    return equal
+  }
+
+  fileprivate func markDifferent(_ equal: inout [Bool], rows: [Int], _ other: Column, _ otherRows: [Int]) {
+    func mark(_ differ: (Int, Int) -> Bool) {
+      for index in rows.indices where equal[index] {
+        let row = rows[index]
+        let otherRow = otherRows[index]
+        let isNull = self.isNull(row)
+        if isNull != other.isNull(otherRow) || (!isNull && differ(row, otherRow)) { equal[index] = false }
+      }
+    }
+    switch (values, other.values) {
+    case (.int64(let left), .int64(let right)): mark { left[$0] != right[$1] }
+    case (.int128(let left), .int128(let right)): mark { left[$0] != right[$1] }
+    case (.double(let left), .double(let right)): mark { left[$0].bitPattern != right[$1].bitPattern }
+    case (.bytes(let left), .bytes(let right)):
+      left.bytes.withUnsafeBufferPointer { leftBytes in
+        right.bytes.withUnsafeBufferPointer { rightBytes in
+          mark { row, otherRow in
+            let leftRange = left.range(row)
+            let rightRange = right.range(otherRow)
+            return leftRange.count != rightRange.count
+              || !leftBytes[leftRange].elementsEqual(rightBytes[rightRange])
+          }
+        }
+      }
+    default: preconditionFailure("columns of \(type.name) and \(other.type.name) cannot be compared")
+    }
+  }
+}
+
+extension Batch {
+  /// For each i, whether the rows `rows[i]` and `otherRows[i]` hold the same in all `columns` (pairs of positions).
+  package func equality(
+    rows: [Int], with other: Batch, rows otherRows: [Int], columns pairs: [(here: Int, there: Int)]
+  ) -> [Bool] {
+    var equal = [Bool](repeating: true, count: rows.count)
+    for pair in pairs { columns[pair.here].markDifferent(&equal, rows: rows, other.columns[pair.there], otherRows) }
+    return equal
+  }
+
+  /// One byte string per row such that comparing the strings byte by byte orders the rows by these columns, and strings
+  /// are equal exactly when all the values are.
+  ///
+  /// Per column: 00 for null, else 01 and the value: integers big-endian with the sign flipped (16 bytes for decimals
+  /// beyond 18 digits), doubles as their order-preserving bits, text with 00 spelled 00 FF and ended by 00 00.
+  package func sortKeys(columns positions: [Int]) -> ByteValues {
+    var keys = ByteValues()
+    keys.ends.reserveCapacity(rowCount)
+    let writers = positions.map { columns[$0] }
+    for row in 0..<rowCount {
+      for column in writers { column.appendSortKey(row, to: &keys.bytes) }
+      keys.ends.append(keys.bytes.count)
+    }
+    return keys
+  }
+
+  /// The rows in the order of these columns; rows that are equal in all of them keep theirs.
+  package func sortedRows(by positions: [Int]) -> [Int] {
+    if positions.count == 1, columns[positions[0]].validity.isEmpty,
+      case .int64(let values) = columns[positions[0]].values
+    {
+      return (0..<rowCount).sorted { values[$0] != values[$1] ? values[$0] < values[$1] : $0 < $1 }
+    }
+    let keys = sortKeys(columns: positions)
+    return keys.bytes.withUnsafeBufferPointer { bytes in
+      (0..<rowCount).sorted { left, right in
+        let leftRange = keys.range(left)
+        let rightRange = keys.range(right)
+        let order = compareBytes(
+          UnsafeBufferPointer(rebasing: bytes[leftRange]), UnsafeBufferPointer(rebasing: bytes[rightRange]))
+        return order != 0 ? order < 0 : left < right
+      }
+    }
+  }
+}
+
+extension Column {
+  fileprivate func appendSortKey(_ row: Int, to bytes: inout [UInt8]) {
+    if isNull(row) {
+      bytes.append(0)
+      return
+    }
+    bytes.append(1)
+    switch values {
+    case .int64(let values):
+      append(bigEndian: UInt64(bitPattern: values[row]) ^ (1 << 63), to: &bytes)
+    case .int128(let values):
+      let bits = UInt128(bitPattern: values[row]) ^ (1 << 127)
+      append(bigEndian: UInt64(truncatingIfNeeded: bits >> 64), to: &bytes)
+      append(bigEndian: UInt64(truncatingIfNeeded: bits), to: &bytes)
+    case .double(let values):
+      let bits = values[row].bitPattern
+      append(bigEndian: bits >> 63 == 1 ? ~bits : bits | (1 << 63), to: &bytes)
+    case .bytes(let values):
+      for byte in values[row] {
+        bytes.append(byte)
+        if byte == 0 { bytes.append(0xFF) }
+      }
+      bytes.append(0)
+      bytes.append(0)
+    }
+  }
+
+  private func append(bigEndian bits: UInt64, to bytes: inout [UInt8]) {
+    withUnsafeBytes(of: bits.bigEndian) { bytes.append(contentsOf: $0) }
+  }
+}
+
+/// Negative, zero or positive: the order of byte strings.
+func compareBytes(_ left: UnsafeBufferPointer<UInt8>, _ right: UnsafeBufferPointer<UInt8>) -> Int {
+  let common = min(left.count, right.count)
+  if common > 0 {
+    let order = memcmp(left.baseAddress!, right.baseAddress!, common)
+    if order != 0 { return Int(order) }
+  }
+  return left.count < right.count ? -1 : (left.count == right.count ? 0 : 1)
+}

@@ -1,0 +1,200 @@
+import Glibc
+
+/// A number as spelled, taken apart in one pass: its value is `mantissa` × 10 to the power of `exponent`.
+///
+/// The grammar is JSON's (RFC 8259, section 6). What people also write (`+1`, `.5`, `5.`, `007`) is read too, and marked.
+struct NumberText {
+  var isNegative = false
+  /// All digits, as a number, when there are at most 38 of them from the first that is not zero; else saturated.
+  var mantissa: UInt64 = 0
+  /// The digits beyond what `mantissa` holds, when there are more than 19.
+  var wideMantissa: UInt128 = 0
+  /// Digits from the first one that is not zero to the last one spelled; 0 for zero.
+  var significantDigits = 0
+  /// How many of them, at the end, are zeros.
+  var trailingZeros = 0
+  var exponent = 0
+  /// Digits after the point, as spelled.
+  var fractionDigits = 0
+  var hasPoint = false
+  var hasExponent = false
+  var hasPlus = false
+  /// `007`, `00.5`.
+  var hasLeadingZeros = false
+  /// A point without a digit on one of its sides.
+  var hasBarePoint = false
+
+  /// JSON's grammar, to the letter.
+  var isPlain: Bool { !hasPlus && !hasLeadingZeros && !hasBarePoint }
+  /// A whole number by its spelling.
+  var isInteger: Bool { !hasPoint && !hasExponent }
+  var isZero: Bool { significantDigits == 0 }
+
+  /// Digits that the value needs before the point, trailing zeros of the spelling left out.
+  var integerDigits: Int { isZero ? 0 : max(0, significantDigits + exponent) }
+  /// Digits that the value needs after the point, trailing zeros of the spelling left out.
+  var scale: Int { isZero ? 0 : max(0, -(exponent + trailingZeros)) }
+
+  /// Nil when the whole text is no number. `point` is the decimal separator.
+  init?(_ text: UnsafeBufferPointer<UInt8>, point: UInt8 = UInt8(ascii: ".")) {
+    var index = 0
+    let count = text.count
+    guard count > 0 else { return nil }
+    if text[0] == UInt8(ascii: "-") {
+      isNegative = true
+      index = 1
+    } else if text[0] == UInt8(ascii: "+") {
+      hasPlus = true
+      index = 1
+    }
+    let start = index
+    while index < count, case let digit = text[index] &- UInt8(ascii: "0"), digit < 10 {
+      take(digit)
+      index += 1
+    }
+    let integerCount = index - start
+    hasLeadingZeros = integerCount > 1 && text[start] == UInt8(ascii: "0")
+    if index < count, text[index] == point {
+      hasPoint = true
+      index += 1
+      let fraction = index
+      while index < count, case let digit = text[index] &- UInt8(ascii: "0"), digit < 10 {
+        take(digit)
+        index += 1
+      }
+      fractionDigits = index - fraction
+      hasBarePoint = integerCount == 0 || fractionDigits == 0
+    }
+    guard integerCount + fractionDigits > 0 else { return nil }
+    exponent = -fractionDigits
+    if index < count, text[index] | 0x20 == UInt8(ascii: "e") {
+      hasExponent = true
+      index += 1
+      var isNegative = false
+      if index < count, text[index] == UInt8(ascii: "-") || text[index] == UInt8(ascii: "+") {
+        isNegative = text[index] == UInt8(ascii: "-")
+        index += 1
+      }
+      let digits = index
+      var power = 0
+      while index < count, case let digit = text[index] &- UInt8(ascii: "0"), digit < 10 {
+        // Far beyond what any type holds; kept from overflowing.
+        power = min(power * 10 + Int(digit), 1_000_000)
+        index += 1
+      }
+      guard index > digits else { return nil }
+      exponent += isNegative ? -power : power
+    }
+    guard index == count else { return nil }
+  }
+
+  private mutating func take(_ digit: UInt8) {
+    if significantDigits == 0 && digit == 0 { return }
+    significantDigits += 1
+    trailingZeros = digit == 0 ? trailingZeros + 1 : 0
+    if significantDigits <= 19 {
+      mantissa = mantissa * 10 + UInt64(digit)
+    } else if significantDigits <= 38 {
+      if significantDigits == 20 { wideMantissa = UInt128(mantissa) }
+      wideMantissa = wideMantissa * 10 + UInt128(digit)
+    }
+  }
+
+  private var digits: UInt128 { significantDigits <= 19 ? UInt128(mantissa) : wideMantissa }
+
+  /// The value times 10 to the power of `scale`; nil when that is not whole or has more than 38 digits.
+  func unscaled(scale: Int) -> Int128? {
+    if isZero { return 0 }
+    let shift = exponent + scale
+    if shift < -trailingZeros { return nil }
+    guard significantDigits + shift <= DataType.decimalPrecisionMax else { return nil }
+    var magnitude: UInt128
+    if significantDigits > 38 {
+      // Only zeros stand beyond the 38th digit, since the shift cuts them.
+      magnitude = wideMantissa / UInt128.power(ofTen: -shift - (significantDigits - 38))
+    } else {
+      magnitude = shift >= 0 ? digits * UInt128.power(ofTen: shift) : digits / UInt128.power(ofTen: -shift)
+    }
+    return isNegative ? -Int128(magnitude) : Int128(magnitude)
+  }
+
+  /// The value when it is whole and fits: `5`, `5.0`, `5e3`.
+  var int64: Int64? { unscaled(scale: 0).flatMap { Int64(exactly: $0) } }
+
+  /// The nearest double; nil when it is not finite. `text` is what the number was read from, with `.` as its point.
+  func double(_ text: UnsafeBufferPointer<UInt8>) -> Double? {
+    if let fast = shortDouble { return fast }
+    let value: Double = withUnsafeTemporaryAllocation(of: CChar.self, capacity: text.count + 1) { buffer in
+      for (index, byte) in text.enumerated() { buffer[index] = CChar(bitPattern: byte) }
+      buffer[text.count] = 0
+      return strtod(buffer.baseAddress!, nil)
+    }
+    return value.isFinite ? value : nil
+  }
+
+  /// Exact for at most 15 digits and a power of ten that a double holds exactly (Clinger, 1990).
+  var shortDouble: Double? {
+    let power = exponent + trailingZeros
+    guard significantDigits - trailingZeros <= 15, significantDigits <= 19, power >= -22, power <= 22 else {
+      return nil
+    }
+    var magnitude: Double
+    if trailingZeros == 0 || significantDigits <= 15 {
+      guard exponent >= -22, exponent <= 22 else { return nil }
+      magnitude = Double(mantissa)
+      magnitude = exponent < 0 ? magnitude / Double.powersOfTen[-exponent] : magnitude * Double.powersOfTen[exponent]
+    } else {
+      magnitude = Double(mantissa / UInt64(UInt128.power(ofTen: trailingZeros)))
+      magnitude = power < 0 ? magnitude / Double.powersOfTen[-power] : magnitude * Double.powersOfTen[power]
+    }
+    return isNegative ? -magnitude : magnitude
+  }
+
+  /// Whether a double holds it: the shortest text of the nearest double is the same number.
+  func survives(as double: Double) -> Bool {
+    if isZero { return true }
+    let digits = significantDigits - trailingZeros
+    // Every decimal of 15 digits in the normal range comes back from its double.
+    if digits <= 15, double.magnitude >= Double.leastNormalMagnitude { return true }
+    if digits > 17 { return false }
+    var text = double.description
+    return text.withUTF8 { bytes in
+      guard let shortest = NumberText(bytes), !shortest.isZero else { return false }
+      return shortest.exponent + shortest.trailingZeros == exponent + trailingZeros
+        && shortest.digits / UInt128.power(ofTen: shortest.trailingZeros)
+          == self.digits / UInt128.power(ofTen: trailingZeros)
+    }
+  }
+}
+
+extension UInt128 {
+  /// 10 to the power of 0 to 38.
+  static func power(ofTen exponent: Int) -> UInt128 { powersOfTen[exponent] }
+
+  private static let powersOfTen: [UInt128] = (0...38).map { exponent in
+    var power: UInt128 = 1
+    for _ in 0..<exponent { power *= 10 }
+    return power
+  }
+}
+
+extension Double {
+  /// 10 to the power of 0 to 22: the ones that a double holds exactly.
+  static let powersOfTen: [Double] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20,
+    1e21, 1e22,
+  ]
+}
+
+extension Int128 {
+  /// How many decimal digits its magnitude has; 0 for zero.
+  var decimalDigits: Int {
+    var rest = magnitude
+    var digits = 0
+    while rest > 0 {
+      rest /= 10
+      digits += 1
+    }
+    return digits
+  }
+}

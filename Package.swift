@@ -55,6 +55,6 @@ let package = Package(
     tests("VarveLakeTests", ["VarveLake", "VarveParquet", "VarveJSON", "VarveTables"]),
     tests("VarveTests", ["Varve", "VarveLake", "VarveTables", "VarveJSON"]),
     tests("VarveCLITests", ["VarveCLI", "VarveTables"]),
-    tests("RepositoryTests", []),
+    tests("RepositoryTests", ["VarveCLI"]),
   ]
 )

@@ -30,7 +30,7 @@ let package = Package(
   ],
   targets: [
     .executableTarget(
-      name: "VarveCLI", dependencies: ["Varve", "VarveTables", "CSystem"], swiftSettings: settings),
+      name: "VarveCLI", dependencies: ["Varve", "VarveJSON", "VarveTables", "CSystem"], swiftSettings: settings),
     module("Varve", ["VarveFeeds", "VarveLake", "VarveSQLite", "VarveParquet", "VarveJSON", "VarveTables", "CSystem"]),
     module("VarveLake", ["VarveParquet", "VarveSQLite", "VarveJSON", "VarveTables", "CCrypto", "CSystem"]),
     module("VarveFeeds", ["VarveTables", "VarveJSON", "VarveParquet", "CArchive", "CXML", "CZlib"]),
@@ -54,7 +54,7 @@ let package = Package(
     tests("VarveFeedsTests", ["VarveFeeds", "VarveTables", "VarveJSON", "CArchive"]),
     tests("VarveLakeTests", ["VarveLake", "VarveParquet", "VarveJSON", "VarveTables"]),
     tests("VarveTests", ["Varve", "VarveLake", "VarveTables", "VarveJSON"]),
-    tests("VarveCLITests", ["VarveCLI", "VarveTables"]),
+    tests("VarveCLITests", ["VarveCLI", "VarveJSON", "VarveTables"]),
     tests("RepositoryTests", ["VarveCLI"]),
   ]
 )

@@ -1,0 +1,1 @@
+// story file to come

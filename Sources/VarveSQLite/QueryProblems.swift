@@ -1,0 +1,92 @@
+internal import CSQLite
+internal import VarveTables
+
+/// Errors in SQL, as one clear sentence each.
+enum QueryProblems {
+  static func refused(_ action: String) -> Problem {
+    Problem(
+      .failed, at: ["SQL"], "\(action) is not possible: queries only read",
+      advice: "write SELECT, VALUES, WITH or EXPLAIN; data comes in through `varve ingest`")
+  }
+
+  /// `tables` and `columns` are the names that could have been meant.
+  static func problem(_ error: SQLiteError, _ sql: String, tables: [String], columns: [String]) -> Problem {
+    let place = place(error.offset, sql)
+    if let name = name(error.message, after: "no such table: ") {
+      let given = String(name.prefix { $0 != "@" })
+      let advice = nearest(given, tables).map { "did you mean \(quoted($0))?" } ?? known(tables)
+      return Problem(.failed, at: place, "there is no table \(quoted(name))", advice: advice)
+    }
+    if let name = name(error.message, after: "no such column: ") {
+      let given = name.split(separator: ".").last.map(String.init) ?? name
+      let advice = nearest(given, columns).map { "did you mean \(quoted($0))?" }
+      return Problem(.failed, at: place, "there is no column \(quoted(name))", advice: advice ?? textAdvice(sql, name))
+    }
+    if let name = name(error.message, after: "ambiguous column name: ") {
+      return Problem(
+        .failed, at: place, "column \(quoted(name)) is in more than one of the tables",
+        advice: "write the table's name before it")
+    }
+    if error.message.hasSuffix(" may not be modified") { return refused("writing") }
+    if error.message == "incomplete input" { return Problem(.failed, at: place, "the statement ends too early") }
+    return Problem(.failed, at: place, error.message)
+  }
+
+  private static func place(_ offset: Int?, _ sql: String) -> [String] {
+    guard let offset, offset <= sql.utf8.count else { return ["SQL"] }
+    return ["SQL", "character \(String(decoding: sql.utf8.prefix(offset), as: UTF8.self).count + 1)"]
+  }
+
+  private static func name(_ message: String, after start: String) -> String? {
+    message.hasPrefix(start) ? String(message.dropFirst(start.count)) : nil
+  }
+
+  private static func known(_ tables: [String]) -> String {
+    guard !tables.isEmpty else { return "the warehouse has no tables yet" }
+    let shown = tables.sorted().prefix(5).joined(separator: ", ")
+    return "there \(tables.count == 1 ? "is" : "are") \(shown)" + (tables.count > 5 ? " and others" : "")
+  }
+
+  /// Many write texts in double quotes.
+  private static func textAdvice(_ sql: String, _ name: String) -> String? {
+    contains(sql.utf8, "\"\(name)\"".utf8) ? "if it is a text, write it in single quotes" : nil
+  }
+
+  private static func contains(_ text: String.UTF8View, _ part: String.UTF8View) -> Bool {
+    var rest = text[...]
+    while rest.count >= part.count {
+      if rest.starts(with: part) { return true }
+      rest = rest.dropFirst()
+    }
+    return false
+  }
+
+  /// The name that few changes of a letter lead to: at most one for each three letters.
+  static func nearest(_ name: String, _ names: [String]) -> String? {
+    let given = Array(name.lowercased())
+    var best: (distance: Int, name: String)?
+    for candidate in Set(names).sorted() {
+      let distance = distance(given, Array(candidate.lowercased()))
+      if distance <= max(1, given.count / 3), distance < best?.distance ?? .max { best = (distance, candidate) }
+    }
+    return best?.name
+  }
+
+  /// Insertions, deletions, substitutions and swaps of neighbours that lead from one to the other.
+  private static func distance(_ left: [Character], _ right: [Character]) -> Int {
+    var before: [Int] = []
+    var previous = Array(0...right.count)
+    for row in 0..<left.count {
+      var current = [row + 1] + Array(repeating: 0, count: right.count)
+      for column in 0..<right.count {
+        let substituted = previous[column] + (left[row] == right[column] ? 0 : 1)
+        current[column + 1] = min(substituted, previous[column + 1] + 1, current[column] + 1)
+        if row > 0, column > 0, left[row] == right[column - 1], left[row - 1] == right[column] {
+          current[column + 1] = min(current[column + 1], before[column - 1] + 1)
+        }
+      }
+      (before, previous) = (previous, current)
+    }
+    return previous[right.count]
+  }
+}

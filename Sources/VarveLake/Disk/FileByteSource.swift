@@ -6,6 +6,7 @@ package final class FileByteSource: Sendable {
   private let descriptor: Int32
   package let path: String
   package let byteCount: Int
+  package let modificationMilliseconds: Int64
 
   /// Takes the descriptor over; anything but a regular file is refused.
   init(descriptor: Int32, path: String) throws {
@@ -15,6 +16,7 @@ package final class FileByteSource: Sendable {
     guard fstat(descriptor, &status) == 0 else { throw storageProblem("look at", path) }
     guard status.st_mode & S_IFMT == S_IFREG else { throw Problem(.failed, at: [path], "is no regular file") }
     byteCount = Int(status.st_size)
+    modificationMilliseconds = Storage.Status(status).modificationMilliseconds
   }
 
   /// A file at a path of the user's choice, links followed.

@@ -10,8 +10,7 @@ package enum Layout {
   /// `_delta_log/00000000000000000007.json`.
   package static func logEntry(_ version: Int64) -> String { "\(log)/\(digits(version, 20)).json" }
   package static func checkpoint(_ version: Int64) -> String { "\(log)/\(digits(version, 20)).checkpoint.parquet" }
-  /// What a log entry is called before its link: hidden, so that no reader takes it for an entry.
-  package static func logEntryDraft(_ transaction: String) -> String { "\(log)/.\(transaction).json.tmp" }
+  static let lastCheckpointDraft = "_delta_log/._last_checkpoint.tmp"
 
   // A table's bookkeeping.
   package static let bookkeeping = "_varve"
@@ -28,6 +27,15 @@ package enum Layout {
   package static func stagedDirectory(_ transaction: String, _ directory: String) -> String {
     "\(staging)/\(transaction)/\(directory)"
   }
+  /// What a log entry is called before its link. It is written before data is placed, so that the next writer can tell
+  /// what a dead one placed.
+  static func logEntryDraft(_ transaction: String, _ version: Int64) -> String {
+    "\(staging)/\(transaction)/\(digits(version, 20)).json"
+  }
+  static func checkpointDraft(_ transaction: String, _ version: Int64) -> String {
+    "\(staging)/\(transaction)/\(digits(version, 20)).checkpoint.parquet"
+  }
+  static let proxyDraft = "._proxy.json.tmp"
   package static func state(_ version: Int64) -> String { "\(states)/\(digits(version, 20)).json" }
   /// One publication, kept after the proxy has moved on; `ordinal` counts them from 0.
   package static func proxyPast(_ ordinal: Int64) -> String { "\(proxyHistory)/\(digits(ordinal, 20)).json" }

@@ -87,13 +87,16 @@ package enum LogPath {
         bytes.append(byte)
       }
     }
-    guard !bytes.isEmpty, bytes[0] != UInt8(ascii: "/"), !bytes.contains(0),
-      let path = String(validating: bytes, as: UTF8.self),
-      bytes.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).allSatisfy({
-        !$0.isEmpty && !$0.elementsEqual(".".utf8) && !$0.elementsEqual("..".utf8)
-      })
-    else { return nil }
+    guard let path = String(validating: bytes, as: UTF8.self), isSafe(path) else { return nil }
     return path
+  }
+
+  /// Whether the path, as on disk, leads to something below the directory that it starts from.
+  package static func isSafe(_ path: String) -> Bool {
+    !path.isEmpty && !path.utf8.contains(0)
+      && path.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).allSatisfy {
+        !$0.isEmpty && !$0.elementsEqual(".".utf8) && !$0.elementsEqual("..".utf8)
+      }
   }
 
   private static func hexValue(_ byte: UInt8) -> UInt8? {

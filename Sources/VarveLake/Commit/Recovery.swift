@@ -1,0 +1,101 @@
+internal import VarveJSON
+internal import VarveTables
+
+/// What every writer does first, under the lock: it puts right what a dead one left (architecture, section 3).
+struct Recovery {
+  let table: Table
+  private var storage: Storage { table.storage }
+  private var log: DeltaLog { table.log }
+
+  func run() throws {
+    try sweepLoneCreation()
+    try sweepStaging()
+    try rollProxyForward()
+  }
+
+  /// A version 0 of ours whose first feed never came: the table does not exist yet.
+  private func sweepLoneCreation() throws {
+    guard try storage.exists(Layout.logEntry(0)), try !storage.exists(Layout.logEntry(1)),
+      try storage.exists(Layout.checkpoint(0)) == false, let entry = try log.entry(0),
+      entry.bookkeeping?.awaitsFirstFeed == true
+    else { return }
+    // A stranger may be appending to it in this very moment: put aside, look again, and put back if so.
+    let aside = "\(Layout.staging)/\(entry.sha256)"
+    try storage.makeDirectories(Layout.staging)
+    try storage.removeTree(aside)
+    guard try storage.rename(Layout.logEntry(0), to: aside) else { return }
+    if try storage.exists(Layout.logEntry(1)) {
+      _ = try storage.rename(aside, to: Layout.logEntry(0))
+    } else {
+      try storage.removeIfPresent(aside)
+      try storage.removeIfPresent(Layout.proxy)
+    }
+    try storage.sync(Layout.log)
+  }
+
+  /// Staging directories without owner, and the data that their owners placed but never recorded.
+  private func sweepStaging() throws {
+    for name in try storage.list(Layout.staging) {
+      let path = Layout.staging(name)
+      guard let lock = try storage.lock(path, isDirectory: true, waits: false) else { continue }
+      defer { withExtendedLifetime(lock) {} }
+      for draft in try storage.list(path) {
+        guard let version = Layout.version(ofLogName: draft) else { continue }
+        try sweepPlaced(version, draft: Layout.join(path, draft))
+      }
+      try storage.removeTree(path)
+    }
+  }
+
+  /// Removes the directories of that version that the draft was to record, unless the log names them.
+  private func sweepPlaced(_ version: Int64, draft: String) throws {
+    // A draft that was cut off was never synced, so nothing was placed for it.
+    guard let bytes = try storage.read(draft),
+      let entry = try? LogEntry(version: version, bytes: bytes, modificationTime: 0, place: [table.name])
+    else { return }
+    let recorded = try log.entry(version)?.sha256
+    guard recorded != entry.sha256 else { return }
+    let kept = Set(try log.entry(version).map(Recovery.directories)?.map(ExactText.init) ?? [])
+    for directory in Recovery.directories(entry) where !kept.contains(ExactText(directory)) {
+      guard Layout.version(ofDirectoryName: Layout.name(directory)) == version else { continue }
+      try storage.removeTree(directory)
+      var parent = Layout.parent(directory)
+      while !parent.isEmpty {
+        try storage.removeEmptyDirectory(parent)
+        parent = Layout.parent(parent)
+      }
+    }
+  }
+
+  /// The directories that an entry of ours placed.
+  private static func directories(_ entry: LogEntry) -> [String] {
+    (entry.bookkeeping?.manifests ?? []).map { Layout.parent($0.path) }.filter(LogPath.isSafe)
+  }
+
+  /// Brings a proxy that follows the log up to it, and no further than each commit says.
+  private func rollProxyForward() throws {
+    guard let head = try log.head(hint: (try? Proxy.read(storage))?.version) else { return }
+    let proxy = try Proxy.read(storage)
+    guard proxy == nil || (proxy!.mode == .follow && proxy!.version < head) else { return }
+    // Some other writer made that head, and may have died before it was durable.
+    try storage.sync(Layout.log)
+    let snapshot = try log.snapshot(at: head)
+    guard proxy?.table ?? snapshot.metadata.id == snapshot.metadata.id else {
+      throw Problem(
+        .damaged, at: [table.name, Layout.proxy], "belongs to another table", advice: "run varve repair")
+    }
+    var version = head
+    for number in ((proxy?.version ?? -1) + 1)...head {
+      if try log.entry(number)?.bookkeeping?.publishes == false {
+        version = number - 1
+        break
+      }
+    }
+    guard version >= 0 else { return }
+    let shown = version == head ? snapshot : try log.snapshot(at: version)
+    try Proxy(
+      table: shown.metadata.id, mode: version == head ? .follow : .held, version: version,
+      entrySHA256: shown.entrySHA256, index: try log.manifestIndex(at: version), ordinal: proxy?.ordinal ?? 0
+    ).write(storage)
+  }
+}

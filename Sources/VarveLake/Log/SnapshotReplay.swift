@@ -1,0 +1,108 @@
+internal import VarveTables
+
+extension DeltaLog {
+  /// The table at that version, from the newest checkpoint at or before it and the entries after that.
+  ///
+  /// `known`: an older snapshot of the same table, to start from where it is newer than the checkpoint.
+  package func snapshot(at version: Int64, known: Snapshot? = nil) throws -> Snapshot {
+    var replay: SnapshotReplay
+    // The table may have been dropped and made anew since.
+    if let known, known.version <= version, try entry(known.version)?.sha256 == known.entrySHA256 {
+      if known.version == version { return known }
+      replay = SnapshotReplay(known)
+    } else if let checkpoint = try checkpoint(atOrBefore: version) {
+      let read = try readCheckpoint(checkpoint)
+      replay = try SnapshotReplay(checkpoint: read.actions, rowCount: read.rowCount)
+      replay.version = checkpoint.version
+    } else {
+      replay = SnapshotReplay()
+    }
+    var last: LogEntry?
+    if replay.version < version {
+      for number in (replay.version + 1)...version {
+        let entry = try entry(existing: number)
+        try replay.apply(entry)
+        last = entry
+      }
+    }
+    return try replay.finish(last ?? entry(existing: version), storage: storage, place: place)
+  }
+}
+
+/// The sum of log actions: the last of each kind counts.
+struct SnapshotReplay {
+  var version: Int64 = -1
+  private var tableProtocol: TableProtocol?
+  private var metadata: TableMetadata?
+  private var transactions: [String: TransactionAction] = [:]
+  /// Live files before the entries that are applied here, and what these entries did to them.
+  private var base: [AddAction] = []
+  private var added: [FileKey: (ordinal: Int, add: AddAction)] = [:]
+  private var addedCount = 0
+  private var touched = Set<FileKey>()
+  /// Actions on files that the newest checkpoint does not hold, and rows that it does.
+  private var actionsSinceCheckpoint = 0
+  private var checkpointRows = 0
+
+  init() {}
+
+  init(_ snapshot: Snapshot) {
+    version = snapshot.version
+    tableProtocol = snapshot.tableProtocol
+    metadata = snapshot.metadata
+    transactions = snapshot.transactions
+    base = snapshot.entries
+    actionsSinceCheckpoint = snapshot.actionsSinceCheckpoint
+    checkpointRows = snapshot.checkpointRows
+  }
+
+  /// From the actions of a checkpoint, in which every file is live.
+  init(checkpoint actions: [Action], rowCount: Int) throws {
+    checkpointRows = rowCount
+    for action in actions {
+      switch action {
+      case .add(let add): base.append(add)
+      default: try apply(action)
+      }
+    }
+  }
+
+  mutating func apply(_ entry: LogEntry) throws {
+    for action in entry.actions { try apply(action) }
+    actionsSinceCheckpoint += entry.actions.count
+    version = entry.version
+  }
+
+  private mutating func apply(_ action: Action) throws {
+    switch action {
+    case .protocol(let action): tableProtocol = action
+    case .metadata(let action): metadata = action
+    case .transaction(let action): transactions[action.appID] = action
+    case .add(let add):
+      touched.insert(add.key)
+      added[add.key] = (addedCount, add)
+      addedCount += 1
+    case .remove(let remove):
+      touched.insert(remove.key)
+      added[remove.key] = nil
+    case .commitInfo, .other: break
+    }
+  }
+
+  func finish(_ entry: LogEntry, storage: Storage, place: [String]) throws -> Snapshot {
+    guard let tableProtocol, let metadata else {
+      throw Problem(.damaged, at: place, "the log has no protocol or no metaData up to version \(entry.version)")
+    }
+    try tableProtocol.checkReadable(place)
+    let kept = touched.isEmpty ? base : base.filter { !touched.contains($0.key) }
+    let entries = kept + added.values.sorted { $0.ordinal < $1.ordinal }.map(\.add)
+    if let struck = entries.first(where: { $0.deletionVectorID != nil }) {
+      throw Problem(.refused, at: place + [struck.path], "has a deletion vector, which Varve cannot read")
+    }
+    return Snapshot(
+      version: entry.version, timestamp: entry.timestamp, entryModificationTime: entry.modificationTime,
+      entrySHA256: entry.sha256, tableProtocol: tableProtocol,
+      metadata: metadata, entries: entries, transactions: transactions, actionsSinceCheckpoint: actionsSinceCheckpoint,
+      checkpointRows: checkpointRows, storage: storage, place: place)
+  }
+}

@@ -1,0 +1,83 @@
+package import VarveJSON
+package import VarveTables
+
+/// What a table asks of its readers and writers (Delta protocol, "Protocol Evolution").
+package struct TableProtocol: Hashable, Sendable {
+  package var minReaderVersion: Int
+  package var minWriterVersion: Int
+  package var readerFeatures: [String]?
+  package var writerFeatures: [String]?
+
+  /// What Varve asks for in tables of its own: the widest circle of readers.
+  package static let own = TableProtocol(minReaderVersion: 1, minWriterVersion: 2)
+
+  /// From these versions on, features are listed one by one.
+  private static let readerVersionOfFeatures = 3
+  private static let writerVersionOfFeatures = 7
+  private static let readerFeaturesKnown: Set<String> = []
+  private static let writerFeaturesKnown: Set<String> = ["appendOnly", "invariants"]
+
+  package init(
+    minReaderVersion: Int, minWriterVersion: Int, readerFeatures: [String]? = nil, writerFeatures: [String]? = nil
+  ) {
+    self.minReaderVersion = minReaderVersion
+    self.minWriterVersion = minWriterVersion
+    self.readerFeatures = readerFeatures
+    self.writerFeatures = writerFeatures
+  }
+
+  init(json: JSONValue, place: [String]) throws {
+    guard let reader = json["minReaderVersion"]?.int, let writer = json["minWriterVersion"]?.int else {
+      throw Problem(.damaged, at: place, "the protocol action has no versions")
+    }
+    self.init(
+      minReaderVersion: reader, minWriterVersion: writer,
+      readerFeatures: json["readerFeatures"]?.array?.compactMap(\.string),
+      writerFeatures: json["writerFeatures"]?.array?.compactMap(\.string))
+  }
+
+  var json: JSONValue {
+    var object: JSONObject = [
+      "minReaderVersion": JSONValue(minReaderVersion), "minWriterVersion": JSONValue(minWriterVersion),
+    ]
+    if let readerFeatures { object["readerFeatures"] = .array(readerFeatures.map(JSONValue.string)) }
+    if let writerFeatures { object["writerFeatures"] = .array(writerFeatures.map(JSONValue.string)) }
+    return .object(object)
+  }
+
+  /// Refuses a table whose rows cannot be told without a feature that Varve lacks.
+  func checkReadable(_ place: [String]) throws {
+    switch minReaderVersion {
+    case ...1: return
+    case 2: throw refusal(place, "read", ["columnMapping"])
+    case TableProtocol.readerVersionOfFeatures:
+      let missing = (readerFeatures ?? []).filter { !TableProtocol.readerFeaturesKnown.contains($0) }
+      if !missing.isEmpty { throw refusal(place, "read", missing) }
+    default:
+      throw Problem(
+        .refused, at: place, "the table asks for Delta reader version \(minReaderVersion), and Varve has 1",
+        advice: "read it with the engine that wrote it")
+    }
+  }
+
+  /// Refuses a table that a commit of ours could make wrong.
+  func checkWritable(_ place: [String]) throws {
+    switch minWriterVersion {
+    case ...2: return
+    case TableProtocol.writerVersionOfFeatures:
+      let missing = (writerFeatures ?? []).filter { !TableProtocol.writerFeaturesKnown.contains($0) }
+      if !missing.isEmpty { throw refusal(place, "write", missing) }
+    default:
+      throw Problem(
+        .refused, at: place, "the table asks for Delta writer version \(minWriterVersion), and Varve has 2",
+        advice: "write it with the engine that made it so, or copy it into a new table")
+    }
+  }
+
+  private func refusal(_ place: [String], _ verb: String, _ features: [String]) -> Problem {
+    Problem(
+      .refused, at: place,
+      "the table uses \(features.joined(separator: ", ")), which Varve cannot \(verb)",
+      advice: "\(verb) it with the engine that switched that on, or copy it into a new table")
+  }
+}

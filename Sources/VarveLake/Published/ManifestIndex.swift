@@ -1,0 +1,94 @@
+package import VarveJSON
+package import VarveTables
+
+/// Which manifest speaks for each partition of a version: a tree of two levels, so that a commit rewrites only the
+/// shards of the partitions that it touched.
+///
+/// Partitions are spread over 256 shards by the first byte of the SHA-256 of their encoded directory. A shard is a file
+/// named by its content, `_varve/proxy/shards/<sha256>.json`, so shards of all times lie side by side. A partition
+/// without entry has no manifest: it is empty, or a stranger touched it last.
+package struct ManifestIndex: Hashable, Sendable {
+  static let format = 1
+
+  /// Two hexadecimal digits to the SHA-256 of the shard; empty shards have none.
+  package private(set) var shards: [String: String]
+
+  package init() { shards = [:] }
+
+  init(json: JSONValue?) {
+    shards = [:]
+    for member in json?.object?.members ?? [] { shards[member.key] = member.value.string }
+  }
+
+  var json: JSONValue {
+    .object(JSONObject(shards.sorted { $0.key < $1.key }.map { ($0.key, .string($0.value)) }))
+  }
+
+  /// The key of a partition: its directory, percent-encoded; empty for an unpartitioned table.
+  package static func key(ofDirectory directory: String) -> String { LogPath.encode(directory) }
+
+  private static func shard(of key: String) -> String { String(Digest.sha256(Array(key.utf8)).prefix(2)) }
+
+  /// The manifest of one partition, or nil.
+  package func manifest(of key: String, _ storage: Storage) throws -> ManifestReference? {
+    try read(ManifestIndex.shard(of: key), storage)[key]
+  }
+
+  /// The manifests of all partitions, by key.
+  package func manifests(_ storage: Storage) throws -> [String: ManifestReference] {
+    try shards.keys.reduce(into: [:]) { all, shard in try all.merge(read(shard, storage)) { $1 } }
+  }
+
+  private func read(_ shard: String, _ storage: Storage) throws -> [String: ManifestReference] {
+    guard let sha256 = shards[shard] else { return [:] }
+    guard sha256.utf8.count == 64, sha256.utf8.allSatisfy({ (0x30...0x39).contains($0) || (0x61...0x66).contains($0) })
+    else { throw Problem(.damaged, at: [storage.path, Layout.proxy], "names a shard that is no digest") }
+    let path = Layout.proxyShard(sha256)
+    guard let bytes = try storage.read(path) else {
+      throw Problem(.damaged, at: [storage.path, path], "the shard is missing", advice: "run varve repair")
+    }
+    guard Digest.sha256(bytes) == sha256, let json = try? JSONValue(parsing: bytes),
+      json["format"]?.int == ManifestIndex.format, let members = json["manifests"]?.object?.members
+    else { throw Problem(.damaged, at: [storage.path, path], "is not what was written", advice: "run varve repair") }
+    var manifests: [String: ManifestReference] = [:]
+    for member in members { manifests[member.key] = ManifestReference(json: member.value) }
+    return manifests
+  }
+
+  /// Sets, or with nil removes, the manifests of some partitions, and writes the shards that this changes.
+  package mutating func update(_ changes: [String: ManifestReference?], _ storage: Storage) throws {
+    guard !changes.isEmpty else { return }
+    try storage.makeDirectories(Layout.proxyShards)
+    let byShard = Dictionary(grouping: changes.keys, by: ManifestIndex.shard(of:))
+    let syncsSingly = byShard.count <= Storage.syncsSingleMax
+    for (shard, keys) in byShard.sorted(by: { $0.key < $1.key }) {
+      var manifests = try read(shard, storage)
+      for key in keys { manifests[key] = changes[key] ?? nil }
+      if manifests.isEmpty {
+        shards[shard] = nil
+        continue
+      }
+      let json: JSONValue = [
+        "format": JSONValue(ManifestIndex.format),
+        "manifests": .object(JSONObject(manifests.map { ($0.key, $0.value.json) })),
+      ]
+      let bytes = json.bytes(.canonical)
+      let sha256 = Digest.sha256(bytes)
+      shards[shard] = sha256
+      try ManifestIndex.write(Layout.proxyShard(sha256), bytes, storage, isSynced: syncsSingly)
+    }
+    if syncsSingly { try storage.sync(Layout.proxyShards) } else { try storage.syncFileSystem() }
+  }
+
+  /// A shard that is there already, whole, is left as it is; one that a crash left unfinished is written anew.
+  private static func write(_ path: String, _ bytes: [UInt8], _ storage: Storage, isSynced: Bool) throws {
+    if let present = try storage.read(path) {
+      if present == bytes { return }
+      try storage.removeIfPresent(path)
+    }
+    let file = try storage.create(path)
+    try file.write(bytes)
+    try file.seal()
+    if isSynced { try file.sync() }
+  }
+}

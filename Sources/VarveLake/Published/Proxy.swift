@@ -1,0 +1,116 @@
+internal import VarveJSON
+internal import VarveTables
+
+/// `_proxy.json`: which version readers are shown, replaced as a whole.
+package struct Proxy: Hashable, Sendable {
+  static let format = 1
+
+  package enum Mode: String, Sendable {
+    /// Readers see the log's head, commits of strangers too.
+    case follow
+    /// Readers stay at a version until checks have passed; the next publication goes on from there.
+    case held
+    /// Readers stay at a version until somebody says otherwise.
+    case pinned
+  }
+
+  /// The table's id (Delta metadata).
+  package var table: String
+  package var mode: Mode
+  package var version: Int64
+  /// SHA-256 of the log entry of that version.
+  package var entrySHA256: String
+  /// The manifests of that version.
+  package var index: ManifestIndex
+  /// Publications so far; those that only followed the log do not count.
+  package var ordinal: Int64
+
+  package init(
+    table: String, mode: Mode, version: Int64, entrySHA256: String, index: ManifestIndex, ordinal: Int64 = 0
+  ) {
+    self.table = table
+    self.mode = mode
+    self.version = version
+    self.entrySHA256 = entrySHA256
+    self.index = index
+    self.ordinal = ordinal
+  }
+
+  /// The proxy of a table, or nil where it has none: then readers follow the log.
+  package static func read(_ storage: Storage) throws -> Proxy? {
+    guard let bytes = try storage.read(Layout.proxy) else { return nil }
+    return try Proxy(bytes, place: [storage.path, Layout.proxy])
+  }
+
+  init(_ bytes: [UInt8], place: [String]) throws {
+    guard let json = try? JSONValue(parsing: bytes), let format = json["format"]?.int else {
+      throw Problem(.damaged, at: place, "the proxy manifest is no JSON", advice: "run varve repair")
+    }
+    guard format <= Proxy.format else {
+      throw Problem(
+        .refused, at: place, "was written by a newer Varve (proxy format \(format))", advice: "use that Varve")
+    }
+    guard let table = json["table"]?.string, let mode = json["mode"]?.string.flatMap(Mode.init(rawValue:)),
+      let version = json["version"]?.int64, version >= 0, let entry = json["entry"]?.string
+    else { throw Problem(.damaged, at: place, "the proxy manifest lacks a field", advice: "run varve repair") }
+    self.init(
+      table: table, mode: mode, version: version, entrySHA256: entry, index: ManifestIndex(json: json["index"]),
+      ordinal: json["ordinal"]?.int64 ?? 0)
+  }
+
+  private var json: JSONObject {
+    [
+      "format": JSONValue(Proxy.format), "table": .string(table), "mode": .string(mode.rawValue),
+      "version": JSONValue(version), "entry": .string(entrySHA256), "ordinal": JSONValue(ordinal), "index": index.json,
+    ]
+  }
+
+  /// Replaces the table's proxy, under its lock. The shards must be durable.
+  package func write(_ storage: Storage) throws {
+    try storage.replace(Layout.proxy, JSONValue.object(json).bytes(), draft: Layout.proxyDraft)
+  }
+
+  /// One deliberate publication, as `_varve/proxy/<ordinal>.json` keeps it.
+  package struct Past: Sendable {
+    package var ordinal: Int64
+    package var mode: Mode
+    package var version: Int64
+    package var entrySHA256: String
+    /// Milliseconds since 1970.
+    package var timestamp: Int64
+    package var reason: String
+  }
+
+  /// Replaces the proxy by one of another mode or version, and keeps the act in the proxy's own history.
+  package func publish(_ storage: Storage, timestamp: Int64, reason: String) throws {
+    var next = self
+    next.ordinal += 1
+    var past = next.json
+    past["index"] = nil
+    past["timestamp"] = JSONValue(timestamp)
+    past["reason"] = .string(reason)
+    try storage.makeDirectories(Layout.proxyHistory)
+    let path = Layout.proxyPast(next.ordinal)
+    // A crash may have left the record of an act that was never done.
+    try storage.removeIfPresent(path)
+    try storage.write(path, JSONValue.object(past).bytes(), isSealed: true)
+    try storage.sync(Layout.proxyHistory)
+    try next.write(storage)
+  }
+
+  /// The proxy's own history, oldest first.
+  package static func history(_ storage: Storage) throws -> [Past] {
+    let current = try read(storage)
+    return try storage.list(Layout.proxyHistory).compactMap { name in
+      guard Layout.version(ofLogName: name) != nil,
+        let bytes = try storage.read(Layout.join(Layout.proxyHistory, name)),
+        let json = try? JSONValue(parsing: bytes), let ordinal = json["ordinal"]?.int64,
+        ordinal <= current?.ordinal ?? 0, let mode = json["mode"]?.string.flatMap(Mode.init(rawValue:)),
+        let version = json["version"]?.int64
+      else { return nil }
+      return Past(
+        ordinal: ordinal, mode: mode, version: version, entrySHA256: json["entry"]?.string ?? "",
+        timestamp: json["timestamp"]?.int64 ?? 0, reason: json["reason"]?.string ?? "")
+    }
+  }
+}

@@ -26,7 +26,7 @@ package final class RowPrinter {
   }
 
   /// One value for each column.
-  package func print(_ row: [JSONValue]) throws {
+  package func add(_ row: [JSONValue]) throws {
     switch format {
     case .table:
       held.append(row)

@@ -4,10 +4,23 @@ package struct JSONError: Error, Hashable, Sendable, CustomStringConvertible {
   package var offset: Int
   /// What is wrong there, without a full stop.
   package var what: String
+  package var kind: Kind
 
-  package init(offset: Int, _ what: String) {
+  /// What the reader can be advised about.
+  package enum Kind: Hashable, Sendable {
+    case invalid
+    /// A record, or a value beside the records, is longer than memory should hold.
+    case tooLong
+    /// A text of one record goes on with another one.
+    case secondRecord
+    /// The way to the records leads nowhere.
+    case noRecords
+  }
+
+  package init(offset: Int, _ what: String, kind: Kind = .invalid) {
     self.offset = offset
     self.what = what
+    self.kind = kind
   }
 
   package var description: String { "byte \(offset): \(what)" }

@@ -23,8 +23,8 @@ struct JSONLexer {
 
   typealias Place = UnsafePointer<UInt8>
 
-  func invalid(_ place: Place, _ what: String) -> JSONStop {
-    .invalid(JSONError(offset: offset + (place - start), what))
+  func invalid(_ place: Place, _ what: String, kind: JSONError.Kind = .invalid) -> JSONStop {
+    .invalid(JSONError(offset: offset + (place - start), what, kind: kind))
   }
 
   /// At `place` something other than `expected` stands, or the buffer ends there.

@@ -12,7 +12,7 @@ import Testing
       "VarveFeeds", "VarveLake", "VarveSQLite", "VarveParquet", "VarveJSON", "VarveTables", "CSystem", "CCrypto",
     ],
     "VarveLake": ["VarveParquet", "VarveSQLite", "VarveJSON", "VarveTables", "CCrypto", "CSystem"],
-    "VarveFeeds": ["VarveTables", "VarveJSON", "VarveParquet", "CArchive", "CXML", "CSystem"],
+    "VarveFeeds": ["VarveTables", "VarveJSON", "VarveParquet", "CArchive", "CXML", "CZlib", "CSystem"],
     "VarveParquet": ["VarveTables", "CZstd", "CZlib"],
     "VarveSQLite": ["VarveTables", "CSQLite", "CSystem"],
     "VarveJSON": [],
@@ -43,7 +43,7 @@ import Testing
 
   @Test func `the names of files in a table are spelled in one file only`() throws {
     let names = ["_delta_log", "_manifest.json", "_proxy.json", "_varve", "_last_checkpoint", "_transactions"]
-    for file in try Repository.swiftSources() where !file.path.hasSuffix("VarveLake/Layout.swift") {
+    for file in try Repository.swiftSources() where !file.path.hasSuffix("/Layout.swift") {
       for (number, line) in file.lines.enumerated() {
         for name in names where code(line).contains("\"\(name)") || code(line).contains("/\(name)/") {
           Issue.record("\(file.path):\(number + 1): \(name) is spelled here; Layout.swift has a name for it")

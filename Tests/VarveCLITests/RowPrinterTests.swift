@@ -60,7 +60,7 @@ import VarveJSON
     }
     let stream = Stream(descriptor, name: path)
     let printer = try RowPrinter(format, columns: columns, to: stream)
-    for row in rows { try printer.print(row) }
+    for row in rows { try printer.add(row) }
     try printer.finish()
     try stream.flush()
     return try String(contentsOfFile: path, encoding: .utf8)

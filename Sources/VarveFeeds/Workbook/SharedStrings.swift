@@ -1,0 +1,204 @@
+import CXML
+import VarveTables
+
+/// The strings that cells refer to by number (ISO/IEC 29500-1, 18.4), kept in memory end to end.
+///
+/// Rich text is joined; phonetic runs are left out. Counts that the part declares are not read.
+final class SharedStrings {
+  private let bytes: GrowingBytes
+  /// String i lies between the end of string i-1 and `ends[i]`.
+  private let ends: GrowingBuffer<UInt32>
+
+  init() {
+    bytes = GrowingBytes()
+    ends = GrowingBuffer()
+  }
+
+  private init(bytes: GrowingBytes, ends: GrowingBuffer<UInt32>) {
+    self.bytes = bytes
+    self.ends = ends
+  }
+
+  deinit {
+    bytes.deallocate()
+    ends.deallocate()
+  }
+
+  /// Borrowed: valid as long as the strings are.
+  var table: Table { Table(bytes: bytes.start, ends: ends.start, count: ends.count) }
+
+  /// The strings without their owner, for loops.
+  struct Table {
+    let bytes: UnsafePointer<UInt8>
+    let ends: UnsafePointer<UInt32>
+    let count: Int
+
+    @inline(__always)
+    subscript(_ index: Int) -> UnsafeBufferPointer<UInt8> {
+      let start = index == 0 ? 0 : Int(ends[index - 1])
+      return UnsafeBufferPointer(start: bytes + start, count: Int(ends[index]) - start)
+    }
+  }
+
+  static func read(_ name: String, in parts: ZipParts) throws -> SharedStrings {
+    let part = try parts.open(name)
+    let walk = UnsafeMutablePointer<SharedStringsWalk>.allocate(capacity: 1)
+    walk.initialize(to: SharedStringsWalk(limits: parts.limits))
+    defer {
+      walk.pointee.raw.deallocate()
+      walk.deinitialize(count: 1)
+      walk.deallocate()
+    }
+    let parser = XMLPushParser(
+      state: walk, limits: parts.limits.xml,
+      start: { user, name, _, namespace, _, _, count, _, attributes in
+        let attributes = XMLAttributes(attributes, count)
+        guard let state = XMLPushParser.enter(user, attributes) else { return }
+        state.assumingMemoryBound(to: SharedStringsWalk.self).pointee.start(name!, namespace, attributes)
+      },
+      end: { user, _, _, _ in
+        XMLPushParser.leave(user).assumingMemoryBound(to: SharedStringsWalk.self).pointee.end()
+      },
+      characters: { user, bytes, count in
+        XMLPushParser.state(user).assumingMemoryBound(to: SharedStringsWalk.self).pointee
+          .characters(bytes!, Int(count))
+      })
+    walk.pointee.parser = parser.context
+    walk.pointee.names = SharedStringsWalk.Names(parser)
+    do {
+      while let block = try part.next() { try parser.feed(block) }
+      try parser.finish()
+    } catch {
+      walk.pointee.bytes.deallocate()
+      walk.pointee.ends.deallocate()
+      guard let failure = error as? XMLFailure else { throw error }
+      throw Problem(.failed, at: [parts.file.name, "the shared strings"], walk.pointee.problem ?? failure.sentence)
+    }
+    return SharedStrings(bytes: walk.pointee.bytes, ends: walk.pointee.ends)
+  }
+}
+
+/// The reader's state while the part is parsed: where in `sst`, `si`, `r`, `t` it stands.
+private struct SharedStringsWalk {
+  let limits: WorkbookLimits
+  var bytes = GrowingBytes(capacity: 1 << 16)
+  var ends = GrowingBuffer<UInt32>(capacity: 1 << 12)
+  /// The text of the `t` at hand.
+  var raw = GrowingBytes()
+  var parser: xmlParserCtxtPtr?
+  var names: Names?
+  var problem: String?
+
+  private var place = Place.document
+  /// How many elements deep we are in one that says nothing to us.
+  private var elementsSkipped = 0
+  private var keepsBlanks = false
+
+  private enum Place { case document, strings, item, itemText, run, runText }
+
+  struct Names {
+    let strings, item, run, text, space: UnsafePointer<xmlChar>
+    let spreadsheet: SpreadsheetNamespaces
+
+    init(_ parser: XMLPushParser) {
+      strings = parser.interned("sst")
+      item = parser.interned("si")
+      run = parser.interned("r")
+      text = parser.interned("t")
+      space = parser.interned("space")
+      spreadsheet = SpreadsheetNamespaces(parser)
+    }
+  }
+
+  init(limits: WorkbookLimits) { self.limits = limits }
+
+  mutating func start(_ name: UnsafePointer<xmlChar>, _ namespace: UnsafePointer<xmlChar>?, _ attributes: XMLAttributes)
+  {
+    let names = names.unsafelyUnwrapped
+    guard elementsSkipped == 0, names.spreadsheet.contains(namespace) else {
+      elementsSkipped += 1
+      return
+    }
+    switch place {
+    case .document where name == names.strings: place = .strings
+    case .document: stop("are no shared strings: their root element is another")
+    case .strings where name == names.item: place = .item
+    case .item where name == names.text: beginText(.itemText, attributes)
+    case .item where name == names.run: place = .run
+    case .run where name == names.text: beginText(.runText, attributes)
+    default: elementsSkipped = 1
+    }
+  }
+
+  mutating func end() {
+    guard elementsSkipped == 0 else {
+      elementsSkipped -= 1
+      return
+    }
+    switch place {
+    case .itemText, .runText:
+      CellText.append(raw.view, keepsBlanks: keepsBlanks, to: &bytes)
+      if bytes.count > limits.sharedStringBytesMax {
+        stop("hold more than \(limits.sharedStringBytesMax) bytes of text")
+      }
+      place = place == .itemText ? .item : .run
+    case .run: place = .item
+    case .item: endItem()
+    case .strings, .document: place = .document
+    }
+  }
+
+  mutating func characters(_ characters: UnsafePointer<xmlChar>, _ count: Int) {
+    guard elementsSkipped == 0, place == .itemText || place == .runText else { return }
+    raw.append(characters, count)
+    if raw.count > limits.cellBytesMax { stop("hold a string of more than \(limits.cellBytesMax) bytes") }
+  }
+
+  private mutating func beginText(_ place: Place, _ attributes: XMLAttributes) {
+    self.place = place
+    raw.removeAll()
+    keepsBlanks = attributes.keepsBlanks(names.unsafelyUnwrapped.space)
+  }
+
+  private mutating func endItem() {
+    let start = ends.count == 0 ? 0 : Int(ends.start[ends.count - 1])
+    if bytes.count - start > limits.cellCharactersMax,
+      CellText.characterCount(bytes.view(start..<bytes.count)) > limits.cellCharactersMax
+    {
+      stop("hold a string of more than \(limits.cellCharactersMax) characters, number \(ends.count)")
+    }
+    ends.append(UInt32(bytes.count))
+    if ends.count > limits.sharedStringsMax { stop("are more than \(limits.sharedStringsMax)") }
+    place = .strings
+  }
+
+  private mutating func stop(_ problem: String) {
+    if self.problem == nil { self.problem = problem }
+    if let parser { XMLPushParser.stop(parser, .stoppedByReader) }
+  }
+}
+
+/// The namespaces that spreadsheet elements live in, transitional and strict, or none at all.
+struct SpreadsheetNamespaces {
+  private let transitional, strict: UnsafePointer<xmlChar>
+
+  init(_ parser: XMLPushParser) {
+    transitional = parser.interned("http://schemas.openxmlformats.org/spreadsheetml/2006/main")
+    strict = parser.interned("http://purl.oclc.org/ooxml/spreadsheetml/main")
+  }
+
+  @inline(__always)
+  func contains(_ namespace: UnsafePointer<xmlChar>?) -> Bool {
+    namespace == transitional || namespace == nil || namespace == strict
+  }
+}
+
+extension XMLAttributes {
+  /// Whether `xml:space` asks for it.
+  func keepsBlanks(_ space: UnsafePointer<xmlChar>) -> Bool {
+    for index in 0..<count where name(index) == space && namespace(index) != nil {
+      return value(index).elementsEqual("preserve".utf8)
+    }
+    return false
+  }
+}

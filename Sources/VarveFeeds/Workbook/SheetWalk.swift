@@ -1,0 +1,413 @@
+import CXML
+
+/// The state of a `SheetReader` while its part is parsed: where it stands, and what it has read
+/// (ISO/IEC 29500-1, 18.3.1).
+struct SheetWalk {
+  var page = SheetPage()
+  private(set) var hiddenRows = 0
+  private(set) var hiddenColumns = 0
+  private(set) var mergedRanges: [MergedRange] = []
+  private(set) var problem: (cell: String?, what: String)?
+
+  private let limits: WorkbookLimits
+  private let strings: SharedStrings.Table
+  private let meanings: [NumberMeaning]
+  /// Without styles a cell may name any.
+  private let hasStyles: Bool
+  private let from1904: Bool
+  private var parser: xmlParserCtxtPtr?
+  private var names: Names?
+
+  private var place = Place.document
+  /// How many elements deep we are in one that says nothing to us.
+  private var elementsSkipped = 0
+  private var row = 0
+  /// Of the cell at hand, or the last one of the row; 0 at its beginning.
+  private var column = 0
+  private var type = CellType.number
+  private var style = 0
+  private var hasValue = false
+  private var hasInline = false
+  private var keepsBlanks = false
+  /// The text of the element at hand.
+  private var raw = GrowingBytes()
+  /// What the cell's `v` says.
+  private var value = GrowingBytes()
+  /// What the cell's `is` says.
+  private var inline = GrowingBytes()
+
+  private enum Place {
+    case document, worksheet, columns, rows, row, cell, value, inline, inlineText, run, runText, mergedCells
+  }
+
+  private enum CellType { case number, sharedText, text, inlineText, boolean, error, iso }
+
+  private struct Names {
+    let cell, value, row, inline, text, run, reference, style, type, rows, worksheet, space: UnsafePointer<xmlChar>
+    let columns, column, mergedCells, mergedCell, range, hidden, first, last: UnsafePointer<xmlChar>
+    let spreadsheet: SpreadsheetNamespaces
+  }
+
+  init(limits: WorkbookLimits, strings: SharedStrings.Table, meanings: [NumberMeaning]?, from1904: Bool) {
+    self.limits = limits
+    self.strings = strings
+    self.meanings = meanings ?? []
+    hasStyles = meanings != nil
+    self.from1904 = from1904
+  }
+
+  mutating func prepare(_ parser: XMLPushParser) {
+    self.parser = parser.context
+    names = Names(
+      cell: parser.interned("c"), value: parser.interned("v"), row: parser.interned("row"),
+      inline: parser.interned("is"), text: parser.interned("t"), run: parser.interned("r"),
+      reference: parser.interned("r"), style: parser.interned("s"), type: parser.interned("t"),
+      rows: parser.interned("sheetData"), worksheet: parser.interned("worksheet"), space: parser.interned("space"),
+      columns: parser.interned("cols"), column: parser.interned("col"), mergedCells: parser.interned("mergeCells"),
+      mergedCell: parser.interned("mergeCell"), range: parser.interned("ref"), hidden: parser.interned("hidden"),
+      first: parser.interned("min"), last: parser.interned("max"), spreadsheet: SpreadsheetNamespaces(parser))
+  }
+
+  func deallocate() {
+    page.deallocate()
+    raw.deallocate()
+    value.deallocate()
+    inline.deallocate()
+  }
+
+  @inline(__always)
+  mutating func start(_ name: UnsafePointer<xmlChar>, _ namespace: UnsafePointer<xmlChar>?, _ attributes: XMLAttributes)
+  {
+    let names = names.unsafelyUnwrapped
+    guard elementsSkipped == 0, names.spreadsheet.contains(namespace) else {
+      elementsSkipped += 1
+      return
+    }
+    switch place {
+    case .row where name == names.cell: beginCell(attributes)
+    case .cell where name == names.value:
+      if hasValue { stop("has two values") }
+      hasValue = true
+      beginText(.value, attributes)
+    case .cell where name == names.inline:
+      if hasInline { stop("has two texts") }
+      hasInline = true
+      place = .inline
+    case .rows where name == names.row: beginRow(attributes)
+    case .inline where name == names.text: beginText(.inlineText, attributes)
+    case .inline where name == names.run: place = .run
+    case .run where name == names.text: beginText(.runText, attributes)
+    case .worksheet where name == names.rows: place = .rows
+    case .worksheet where name == names.columns: place = .columns
+    case .worksheet where name == names.mergedCells: place = .mergedCells
+    case .document where name == names.worksheet: place = .worksheet
+    case .document: stop("is no worksheet: its root element is another", cell: nil)
+    default:
+      if place == .columns, name == names.column {
+        readColumns(attributes)
+      } else if place == .mergedCells, name == names.mergedCell {
+        readMergedRange(attributes)
+      }
+      elementsSkipped = 1
+    }
+  }
+
+  @inline(__always)
+  mutating func end() {
+    guard elementsSkipped == 0 else {
+      elementsSkipped -= 1
+      return
+    }
+    switch place {
+    case .value:
+      swap(&raw, &value)
+      place = .cell
+    case .cell:
+      endCell()
+      place = .row
+    case .row: place = .rows
+    case .inlineText, .runText:
+      CellText.append(raw.view, keepsBlanks: keepsBlanks, to: &inline)
+      place = place == .inlineText ? .inline : .run
+    case .run: place = .inline
+    case .inline: place = .cell
+    case .rows, .columns, .mergedCells: place = .worksheet
+    case .worksheet, .document: place = .document
+    }
+  }
+
+  @inline(__always)
+  mutating func characters(_ characters: UnsafePointer<xmlChar>, _ count: Int) {
+    switch place {
+    case .value, .inlineText, .runText:
+      guard elementsSkipped == 0 else { return }
+      raw.append(characters, count)
+      if raw.count + inline.count > limits.cellBytesMax { stop("holds more than \(limits.cellBytesMax) bytes of text") }
+    default: return
+    }
+  }
+
+  private mutating func beginText(_ place: Place, _ attributes: XMLAttributes) {
+    self.place = place
+    raw.removeAll()
+    keepsBlanks = attributes.count > 0 && attributes.keepsBlanks(names.unsafelyUnwrapped.space)
+  }
+
+  private mutating func beginRow(_ attributes: XMLAttributes) {
+    let names = names.unsafelyUnwrapped
+    var number = row + 1
+    for index in 0..<attributes.count where attributes.namespace(index) == nil {
+      let name = attributes.name(index)
+      if name == names.reference {
+        guard let given = CellReference.number(attributes.value(index)), given <= CellReference.rowsMax else {
+          return stop("a row is numbered \"\(attributes.text(index))\", but they go from 1 to 1048576", cell: nil)
+        }
+        guard given > row else { return stop("row \(given) comes after row \(row)", cell: nil) }
+        number = given
+      } else if name == names.hidden, isTrue(attributes.value(index)) {
+        hiddenRows += 1
+      }
+    }
+    guard number <= CellReference.rowsMax else { return stop("has more than 1048576 rows", cell: nil) }
+    row = number
+    column = 0
+    place = .row
+  }
+
+  @inline(__always)
+  private mutating func beginCell(_ attributes: XMLAttributes) {
+    let names = names.unsafelyUnwrapped
+    let previous = column
+    column += 1
+    type = .number
+    style = 0
+    for index in 0..<attributes.count where attributes.namespace(index) == nil {
+      let name = attributes.name(index)
+      let value = attributes.value(index)
+      if name == names.reference {
+        guard let given = CellReference.parse(value) else {
+          return stop("cell \"\(attributes.text(index))\" lies outside of A1 to XFD1048576", cell: "row \(row)")
+        }
+        guard given.row == row else { return stop("cell \(attributes.text(index)) stands in row \(row)", cell: nil) }
+        guard given.column > previous else {
+          let last = CellReference.name(row: row, column: previous)
+          return stop("cell \(attributes.text(index)) comes after cell \(last)", cell: nil)
+        }
+        column = given.column
+      } else if name == names.style {
+        var number = 0
+        for byte in value {
+          guard byte &- UInt8(ascii: "0") <= 9, number < 1 << 30 else { number = -1; break }
+          number = number * 10 + Int(byte &- UInt8(ascii: "0"))
+        }
+        guard number >= 0 else { return stop("names the style \"\(attributes.text(index))\", which is no number") }
+        style = number
+      } else if name == names.type {
+        guard let known = cellType(value) else { return stop("has the unknown type \"\(attributes.text(index))\"") }
+        type = known
+      }
+    }
+    guard column <= CellReference.columnsMax else {
+      return stop("row \(row) has more than 16384 cells", cell: nil)
+    }
+    hasValue = false
+    hasInline = false
+    value.removeAll()
+    inline.removeAll()
+    place = .cell
+  }
+
+  @inline(__always)
+  private func cellType(_ name: UnsafeBufferPointer<UInt8>) -> CellType? {
+    if name.count == 1 {
+      switch name[0] {
+      case UInt8(ascii: "s"): return .sharedText
+      case UInt8(ascii: "n"): return .number
+      case UInt8(ascii: "b"): return .boolean
+      case UInt8(ascii: "e"): return .error
+      case UInt8(ascii: "d"): return .iso
+      default: return nil
+      }
+    }
+    if name.elementsEqual("str".utf8) { return .text }
+    return name.elementsEqual("inlineStr".utf8) ? .inlineText : nil
+  }
+
+  private func isTrue(_ value: UnsafeBufferPointer<UInt8>) -> Bool {
+    value.elementsEqual("1".utf8) || value.elementsEqual("true".utf8) || value.elementsEqual("on".utf8)
+  }
+
+  /// The cell is complete: adds it to the page, unless it is empty.
+  @inline(__always)
+  private mutating func endCell() {
+    if hasInline { return addInline() }
+    guard hasValue else { return }
+    switch type {
+    case .number: addNumber()
+    case .sharedText: addShared()
+    case .text, .inlineText: addText()
+    case .boolean: addBoolean()
+    case .error: addError()
+    case .iso: addISO()
+    }
+  }
+
+  @inline(__always)
+  private mutating func addNumber() {
+    let spelling = trimmed(value.view)
+    guard spelling.count > 0 else { return }
+    let start = page.bytes.count
+    if style < meanings.count {
+      let meaning = meanings[style]
+      if meaning != .number {
+        guard let days = CellNumber.value(spelling) else { return stopAtNumber(spelling) }
+        if let kind = SerialDate.append(days, meaning, from1904: from1904, to: &page.bytes) {
+          return add(kind, from: start)
+        }
+      }
+    } else if hasStyles, style > 0 || !meanings.isEmpty {
+      return stop("names style \(style), but the workbook has \(meanings.count)")
+    }
+    guard CellNumber.append(spelling, to: &page.bytes) else { return stopAtNumber(spelling) }
+    add(.number, from: start)
+  }
+
+  private mutating func stopAtNumber(_ spelling: UnsafeBufferPointer<UInt8>) {
+    stop("holds \"\(String(decoding: spelling.prefix(40), as: UTF8.self))\", which is no number of a spreadsheet")
+  }
+
+  @inline(__always)
+  private mutating func addShared() {
+    let spelling = trimmed(value.view)
+    guard spelling.count > 0 else { return }
+    var index = 0
+    for byte in spelling {
+      guard byte &- UInt8(ascii: "0") <= 9, index < 1 << 40 else { index = -1; break }
+      index = index * 10 + Int(byte &- UInt8(ascii: "0"))
+    }
+    guard index >= 0, index < strings.count else {
+      let text = String(decoding: spelling.prefix(40), as: UTF8.self)
+      return stop("refers to shared string \"\(text)\", but there are \(strings.count), counted from 0")
+    }
+    guard strings[index].count > 0 else { return }
+    page.cells.append(
+      SheetCell(row: UInt32(row), column: UInt16(column), kind: .sharedText, start: UInt32(index), count: 0))
+  }
+
+  private mutating func addText() {
+    let start = page.bytes.count
+    // Blanks in the result of a formula stay: Excel marks none of them, and both openpyxl and calamine keep them.
+    CellText.append(value.view, keepsBlanks: true, to: &page.bytes)
+    addText(from: start)
+  }
+
+  private mutating func addInline() {
+    let start = page.bytes.count
+    page.bytes.append(inline.view)
+    addText(from: start)
+  }
+
+  private mutating func addText(from start: Int) {
+    let count = page.bytes.count - start
+    guard count > 0 else { return }
+    if count > limits.cellCharactersMax,
+      CellText.characterCount(page.bytes.view(start..<page.bytes.count)) > limits.cellCharactersMax
+    {
+      return stop("holds more than \(limits.cellCharactersMax) characters")
+    }
+    add(.text, from: start)
+  }
+
+  private mutating func addBoolean() {
+    let spelling = trimmed(value.view)
+    guard spelling.count > 0 else { return }
+    let start = page.bytes.count
+    if spelling.elementsEqual("1".utf8) || spelling.elementsEqual("true".utf8) {
+      page.bytes.append("true")
+    } else if spelling.elementsEqual("0".utf8) || spelling.elementsEqual("false".utf8) {
+      page.bytes.append("false")
+    } else {
+      return stop("holds \"\(String(decoding: spelling.prefix(40), as: UTF8.self))\", which is neither true nor false")
+    }
+    add(.boolean, from: start)
+  }
+
+  private mutating func addError() {
+    let spelling = trimmed(value.view)
+    let start = page.bytes.count
+    if spelling.count > 0 { page.bytes.append(spelling) } else { page.bytes.append("#NULL!") }
+    add(.error, from: start)
+  }
+
+  private mutating func addISO() {
+    let spelling = trimmed(value.view)
+    guard spelling.count > 0 else { return }
+    let start = page.bytes.count
+    guard let kind = ISODate.append(spelling, to: &page.bytes) else {
+      let text = String(decoding: spelling.prefix(40), as: UTF8.self)
+      return stop("holds \"\(text)\", which is no ISO 8601 date, time or duration")
+    }
+    add(kind, from: start)
+  }
+
+  @inline(__always)
+  private mutating func add(_ kind: CellKind, from start: Int) {
+    page.cells.append(
+      SheetCell(
+        row: UInt32(row), column: UInt16(column), kind: kind, start: UInt32(start),
+        count: UInt32(page.bytes.count - start)))
+  }
+
+  @inline(__always)
+  private func trimmed(_ text: UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<UInt8> {
+    var start = 0
+    var end = text.count
+    while start < end, CellText.isBlank(text[start]) { start += 1 }
+    while end > start, CellText.isBlank(text[end - 1]) { end -= 1 }
+    return UnsafeBufferPointer(rebasing: text[start..<end])
+  }
+
+  private mutating func readColumns(_ attributes: XMLAttributes) {
+    let names = names.unsafelyUnwrapped
+    var isHidden = false
+    var first = 0
+    var last = 0
+    for index in 0..<attributes.count where attributes.namespace(index) == nil {
+      switch attributes.name(index) {
+      case names.hidden: isHidden = isTrue(attributes.value(index))
+      case names.first: first = CellReference.number(attributes.value(index)) ?? 0
+      case names.last: last = CellReference.number(attributes.value(index)) ?? 0
+      default: break
+      }
+    }
+    if isHidden, first > 0, last >= first, last <= CellReference.columnsMax { hiddenColumns += last - first + 1 }
+  }
+
+  private mutating func readMergedRange(_ attributes: XMLAttributes) {
+    for index in 0..<attributes.count where attributes.name(index) == names.unsafelyUnwrapped.range {
+      let value = attributes.value(index)
+      let colon = value.firstIndex(of: UInt8(ascii: ":")) ?? value.count
+      let first = CellReference.parse(UnsafeBufferPointer(rebasing: value[..<colon]))
+      let last =
+        colon < value.count ? CellReference.parse(UnsafeBufferPointer(rebasing: value[(colon + 1)...])) : first
+      guard let first, let last, first.row <= last.row, first.column <= last.column else {
+        return stop("merges the cells \"\(attributes.text(index))\", which is no range", cell: nil)
+      }
+      mergedRanges.append(
+        MergedRange(firstRow: first.row, lastRow: last.row, firstColumn: first.column, lastColumn: last.column))
+      if mergedRanges.count > limits.mergedRangesMax {
+        stop("merges cells in more than \(limits.mergedRangesMax) places", cell: nil)
+      }
+    }
+  }
+
+  private mutating func stop(_ what: String) {
+    stop(what, cell: "cell " + CellReference.name(row: row, column: column))
+  }
+
+  @inline(never)
+  private mutating func stop(_ what: String, cell: String?) {
+    if problem == nil { problem = (cell, what) }
+    if let parser { XMLPushParser.stop(parser, .stoppedByReader) }
+  }
+}

@@ -1,0 +1,76 @@
+/// What one raw cell says about the type of its column.
+///
+/// Text that its feed calls text is text. A CSV field is what its spelling says, by the rules of architecture, "Values":
+/// JSON's numbers are numbers, but leading zeros, a plus sign or more than 15 digits make an identifier; dates and times
+/// are ISO 8601; `true` and `false` may be written in capitals. Blanks around it do not count.
+struct CellClassifier {
+  let options: TypingOptions
+
+  @inline(__always)
+  func classify(
+    _ kind: RawKind, _ text: UnsafeBufferPointer<UInt8>, _ add: (TypeEvidence.Fact) -> Void,
+    digits: (_ integer: Int, _ scale: Int) -> Void
+  ) {
+    switch kind {
+    case .absent, .null: return
+    case .error: if options.errorCells == .text { add(.text) }
+    case .json: add(.json)
+    case .text, .time, .duration: add(.text)
+    case .boolean: add(.boolean)
+    case .date, .dateTime: add(time(text) ?? .text)
+    case .number:
+      guard let number = NumberText(text) else { return add(.text) }
+      if number.isInteger, let value = number.int64 {
+        add(.integer)
+        if value.magnitude >= 1 << 53 { add(.largeInteger) }
+      } else {
+        add(.fraction)
+        if !isDouble(number, text) { add(.noDouble) }
+      }
+      digits(number.integerDigits, number.scale)
+    case .untyped:
+      if text.isEmpty { return add(.quotedEmpty) }
+      let text = trimmed(text)
+      guard let first = text.first else { return add(.text) }
+      switch first {
+      case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "+"):
+        guard let number = NumberText(text), !number.hasBarePoint else { return add(time(text) ?? .text) }
+        if number.hasPlus { return add(.plusSign) }
+        if number.hasLeadingZeros { return add(.leadingZeros) }
+        digits(number.integerDigits, number.scale)
+        if number.isInteger {
+          add(number.significantDigits > 15 ? .longNumber : .integer)
+        } else {
+          // Nobody's identifier has a point; but digits beyond a double are kept as they are spelled.
+          add(isDouble(number, text) ? .fraction : .longNumber)
+        }
+      case UInt8(ascii: "t"), UInt8(ascii: "f"), UInt8(ascii: "T"), UInt8(ascii: "F"):
+        add(BooleanText.value(text) != nil && Self.isOneCase(text) ? .boolean : .text)
+      default: add(.text)
+      }
+    }
+  }
+
+  private func isDouble(_ number: NumberText, _ text: UnsafeBufferPointer<UInt8>) -> Bool {
+    guard let value = number.double(text) else { return false }
+    return number.survives(as: value)
+  }
+
+  private func time(_ text: UnsafeBufferPointer<UInt8>) -> TypeEvidence.Fact? {
+    guard let local = CivilTime.local(iso: text), options.zone.instant(of: local) != nil else { return nil }
+    return local.hasTime ? .timestamp : .date
+  }
+
+  /// `true`, `TRUE` or `True`, but not `tRuE`.
+  private static func isOneCase(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
+    let isLower = text[1] & 0x20 != 0
+    if !isLower, text[0] & 0x20 != 0 { return false }
+    for byte in text.dropFirst() where (byte & 0x20 != 0) != isLower { return false }
+    return true
+  }
+}
+
+extension NumberText {
+  /// Of a size at which 15 digits always come back from a double.
+  var isOrdinary: Bool { exponent > -300 && exponent < 280 }
+}

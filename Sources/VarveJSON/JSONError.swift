@@ -54,6 +54,6 @@ package enum JSONLimits {
   package static let depthMax = 512
   /// Bytes of one record, or of one value beside the records.
   package static let recordBytesMax = 64 << 20
-  /// Keys that the objects around the records may have.
+  /// Keys that the open objects around the records may have together.
   package static let envelopeKeysMax = 1 << 20
 }

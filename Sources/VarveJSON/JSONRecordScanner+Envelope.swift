@@ -144,8 +144,8 @@ extension JSONRecordScanner {
     }
     if isTracked {
       envelopeKeyCount += 1
-      if envelopeKeyCount > JSONLimits.envelopeKeysMax {
-        throw lexer.invalid(from, "more than \(JSONLimits.envelopeKeysMax) keys beside the records")
+      if envelopeKeyCount > options.envelopeKeysMax {
+        throw lexer.invalid(from, "more than \(options.envelopeKeysMax) keys beside the records")
       }
       frames[frame].keys.insert(key)
     }

@@ -103,7 +103,7 @@ package struct JSONRecordScanner: ~Copyable {
       while memberCount < JSONRecordScanner.tapeMembers, recordCount < JSONRecordScanner.tapeMembers {
         let before = place
         place = try options.isLines ? lineStep(lexer, place) : envelopeStep(lexer, place)
-        if place - before > JSONLimits.recordBytesMax { throw tooLong(lexer, before) }
+        if place - before > options.recordBytesMax { throw tooLong(lexer, before) }
         if case .end = state { return .isAtEnd }
       }
       bytesToTry = 0
@@ -114,7 +114,7 @@ package struct JSONRecordScanner: ~Copyable {
         throw error
       }
       let left = lexer.end - place
-      if left > JSONLimits.recordBytesMax, case .invalid(let error) = tooLong(lexer, place) { throw error }
+      if left > options.recordBytesMax, case .invalid(let error) = tooLong(lexer, place) { throw error }
       bytesToTry = left * 2
       return .needsBytes
     }
@@ -122,7 +122,7 @@ package struct JSONRecordScanner: ~Copyable {
 
   private func tooLong(_ lexer: JSONLexer, _ place: JSONLexer.Place) -> JSONStop {
     let what = options.isLines ? "a line" : "a value"
-    return lexer.invalid(place, "\(what) of more than \(JSONLimits.recordBytesMax >> 20) MiB", kind: .tooLong)
+    return lexer.invalid(place, "\(what) of more than \(options.recordBytesMax) bytes", kind: .tooLong)
   }
 
   /// Reads the object at `from` and puts it on the tape; the place behind it.

@@ -51,14 +51,21 @@ package struct JSONRecordOptions: Sendable {
   package var duplicateKeys: JSONDuplicateKeys
   /// Different keys that all records together may have.
   package var keysMax: Int
+  /// Bytes of one record, or of one value beside the records.
+  package var recordBytesMax: Int
+  /// Keys that the open objects around the records may have together.
+  package var envelopeKeysMax: Int
 
   package init(
-    isLines: Bool = false, path: [String] = [], duplicateKeys: JSONDuplicateKeys = .refused, keysMax: Int = 16_384
+    isLines: Bool = false, path: [String] = [], duplicateKeys: JSONDuplicateKeys = .refused, keysMax: Int = 16_384,
+    recordBytesMax: Int = JSONLimits.recordBytesMax, envelopeKeysMax: Int = JSONLimits.envelopeKeysMax
   ) {
     precondition(!isLines || path.isEmpty, "lines are records at the top")
     self.isLines = isLines
     self.path = path
     self.duplicateKeys = duplicateKeys
     self.keysMax = keysMax
+    self.recordBytesMax = recordBytesMax
+    self.envelopeKeysMax = envelopeKeysMax
   }
 }

@@ -1,0 +1,46 @@
+import VarveParquet
+package import VarveTables
+
+/// The rows of one version of a table: what its files are and how they are read.
+package struct TableContents: Sendable {
+  /// The table's root.
+  package var storage: Storage
+  package var schema: Schema
+  package var partitionColumns: [String]
+  /// In row order.
+  package var files: [LiveFile]
+
+  package init(storage: Storage, schema: Schema, partitionColumns: [String], files: [LiveFile]) {
+    self.storage = storage
+    self.schema = schema
+    self.partitionColumns = partitionColumns
+    self.files = files
+  }
+
+  func open(_ file: LiveFile) throws -> ParquetFile {
+    guard file.deletionVectorID == nil else {
+      throw Problem(
+        .refused, at: [file.path], "has rows struck out by a deletion vector, which Varve does not read",
+        advice: "rewrite the table without deletion vectors with the engine that made them")
+    }
+    guard let source = try storage.openToRead(file.path) else {
+      throw Problem(.damaged, at: [storage.path, file.path], "is missing", advice: "run varve verify")
+    }
+    return try ParquetFile(source, name: file.path)
+  }
+
+  /// How many rows the file has, from the log or else from the file.
+  func rowCount(_ file: LiveFile) throws -> Int {
+    try file.statistics?.rowCount ?? open(file).rowCount
+  }
+
+  /// The file's partition value of that column as a value of the type; nil where it is no partition column.
+  func partitionValue(_ file: LiveFile, _ field: Field) throws -> Value? {
+    guard let index = partitionColumns.firstIndex(of: field.name) else { return nil }
+    guard let value = PartitionLayout.value(file.partition[index], field.type) else {
+      throw Problem(
+        .damaged, at: [file.path], "its partition value \"\(file.partition[index] ?? "")\" is no \(field.type.name)")
+    }
+    return value
+  }
+}

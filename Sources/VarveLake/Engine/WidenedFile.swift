@@ -1,0 +1,53 @@
+import VarveParquet
+import VarveTables
+
+/// A live file written anew because columns of it become wider. Row groups stay as they are, and the chunks of the other
+/// columns are copied as bytes.
+struct WidenedFile {
+  private let contents: TableContents
+  private let file: LiveFile
+  private let schema: Schema
+  private let parallelism: Int
+
+  init(_ contents: TableContents, _ file: LiveFile, schema: Schema, parallelism: Int) {
+    self.contents = contents
+    self.file = file
+    self.schema = schema
+    self.parallelism = parallelism
+  }
+
+  /// The file's rows as parts of their own.
+  func write(to writer: PartWriter) throws {
+    let parquet = try contents.open(file)
+    let partition = try schema.fields.map { try contents.partitionValue(file, $0) }
+    for (number, group) in parquet.rowGroups.enumerated() where group.rowCount > 0 {
+      let chunks = try concurrently(schema.fields.count, parallelism: parallelism) { column in
+        try chunk(parquet, number, schema.fields[column], partition[column])
+      }
+      try writer.append(rowGroup: chunks, rowCount: group.rowCount)
+    }
+    try writer.closePart()
+  }
+
+  private func chunk(_ parquet: ParquetFile, _ group: Int, _ field: Field, _ constant: Value?) throws -> ColumnChunk {
+    let rowCount = parquet.rowGroups[group].rowCount
+    let encoder = ColumnChunkEncoder(type: field.type)
+    guard constant == nil, let column = try parquet.index(of: field.name) else {
+      encoder.append(.repeating(constant ?? .null, field.type, count: rowCount))
+      return encoder.finish()
+    }
+    let stored = parquet.schema.fields[column].type
+    let known = contents.schema[field.name]?.type ?? field.type
+    if known == field.type, stored == known || (stored == .text && known == .json),
+      let chunk = try parquet.copyChunk(rowGroup: group, column: column)
+    {
+      return chunk
+    }
+    let reader = try parquet.decodeChunk(rowGroup: group, column: column)
+    while let values = try reader.next(rowsMax: MergedBatches.rowsPerBatchMax) {
+      encoder.append(
+        try values.known(as: known).widened(to: field.type) { _ in [file.path, "column \"\(field.name)\""] })
+    }
+    return encoder.finish()
+  }
+}

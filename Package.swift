@@ -52,8 +52,8 @@ let package = Package(
     tests("VarveParquetTests", ["VarveParquet", "VarveTables"]),
     tests("VarveSQLiteTests", ["VarveSQLite", "VarveTables"]),
     tests("VarveFeedsTests", ["VarveFeeds", "VarveTables", "VarveJSON", "CArchive"]),
-    tests("VarveLakeTests", ["VarveLake", "VarveParquet", "VarveJSON", "VarveTables"]),
-    tests("VarveTests", ["Varve", "VarveLake", "VarveTables", "VarveJSON"]),
+    tests("VarveLakeTests", ["VarveLake", "VarveParquet", "VarveSQLite", "VarveJSON", "VarveTables"]),
+    tests("VarveTests", ["Varve", "VarveLake", "VarveSQLite", "VarveTables", "VarveJSON"]),
     tests("VarveCLITests", ["VarveCLI", "VarveJSON", "VarveTables"]),
     tests("RepositoryTests", ["VarveCLI"]),
   ]

@@ -1,3 +1,5 @@
+// timespec: which C module is taken to define it depends on what else is imported, so both are named.
+internal import CCrypto
 internal import CSystem
 internal import Glibc
 internal import VarveTables

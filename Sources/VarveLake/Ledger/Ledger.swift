@@ -1,0 +1,207 @@
+internal import CSystem
+internal import Glibc
+internal import Synchronization
+internal import VarveSQLite
+internal import VarveTables
+
+/// What only the ledger knows: which ingestions were tried, how often, and by whom they are being done; which
+/// deliveries stand where. What the data is stands in the logs, never here (architecture, decision 4).
+///
+/// Several processes may use one ledger. Each call is one durable transaction: SQLite with a truncated rollback journal
+/// and full syncs (a write-ahead log can be corrupted by SQLite 3.40's checkpoints). Who works on an entry holds a
+/// kernel lock, so that a process that died is known at once, whatever the clock says.
+package final class Ledger: Sendable {
+  private let mutex = Mutex<Void>(())
+  /// Used under the mutex only.
+  nonisolated(unsafe) private let connection: Connection
+  let storage: Storage
+  let clock: WallClock
+  /// For messages.
+  let path: String
+
+  private init(_ connection: sending Connection, _ storage: Storage, _ clock: WallClock) {
+    path = connection.file
+    self.connection = connection
+    self.storage = storage
+    self.clock = clock
+  }
+
+  /// The warehouse's ledger, made where it is missing.
+  package static func open(_ storage: Storage, clock: WallClock = .system) throws -> Ledger {
+    try storage.checkOwner()
+    try createFiles(storage)
+    let connection = try Connection(Layout.join(storage.path, Layout.ledger), .readWrite)
+    try LedgerFormat.prepareForWriting(connection)
+    return Ledger(connection, storage, clock)
+  }
+
+  /// The warehouse's ledger for reading; nil where there is none. Nothing is written, unless SQLite must first take back
+  /// what a crash left half done.
+  package static func openToRead(_ storage: Storage, clock: WallClock = .system) throws -> Ledger? {
+    guard let status = try storage.status(Layout.ledger), status.byteCount > 0 else { return nil }
+    let path = Layout.join(storage.path, Layout.ledger)
+    do {
+      let connection = try Connection(path, .readOnly)
+      try LedgerFormat.check(connection)
+      return Ledger(connection, storage, clock)
+    } catch let problem as Problem where problem.kind == .failed {
+      guard let connection = try? Connection(path, .readWrite) else { throw problem }
+      try LedgerFormat.check(connection)
+      return Ledger(connection, storage, clock)
+    }
+  }
+
+  /// Both files, for the owner only, and never through a link.
+  private static func createFiles(_ storage: Storage) throws {
+    for name in [Layout.ledger, Layout.ledgerLocks] where try storage.status(name) == nil {
+      let file = varve_open_beneath(storage.descriptor, name, O_RDWR | O_CREAT | O_CLOEXEC, Storage.fileMode)
+      guard file >= 0 else { throw storage.problem("create", name) }
+      close(file)
+      try storage.sync()
+    }
+    guard try storage.status(Layout.ledger)?.isRegular == true else {
+      throw Problem(
+        .refused, at: [Layout.join(storage.path, Layout.ledger)], "is no regular file",
+        advice: "the ledger is never reached through a link; put the file itself there")
+    }
+  }
+
+  func read<Result: Sendable>(_ body: (Connection) throws -> Result) throws -> Result {
+    try mutex.withLock { _ in try connection.transaction(.reading) { try body(connection) } }
+  }
+
+  func write<Result: Sendable>(_ body: (Connection) throws -> Result) throws -> Result {
+    try mutex.withLock { _ in try connection.transaction(.writing) { try body(connection) } }
+  }
+
+  /// Looks at every page and every row; what is wrong is damage.
+  package func verify() throws {
+    try mutex.withLock { _ in
+      let findings = try connection.rows("PRAGMA integrity_check(10)").compactMap { $0.first?.text }
+      guard findings == ["ok"] else {
+        throw Problem(
+          .damaged, at: [path], "the ledger is damaged: \(findings.first ?? "no answer")", advice: "run `varve repair`")
+      }
+    }
+  }
+}
+
+/// The format of the ledger's file, and what is asked of SQLite before it is touched.
+enum LedgerFormat {
+  /// `PRAGMA user_version`.
+  static let version: Int64 = 1
+  /// `PRAGMA application_id`: "vrve".
+  static let applicationID: Int64 = 0x7672_7665
+
+  static func prepareForWriting(_ connection: Connection) throws {
+    try connection.execute(
+      """
+      PRAGMA journal_mode = TRUNCATE;
+      PRAGMA synchronous = FULL;
+      PRAGMA mmap_size = 0;
+      PRAGMA cell_size_check = ON;
+      PRAGMA foreign_keys = ON;
+      """)
+    if try connection.value("PRAGMA user_version") == 0 {
+      try connection.transaction {
+        // Another process may have been faster.
+        guard try connection.value("PRAGMA user_version") == 0 else { return }
+        guard try connection.value("SELECT count(*) FROM sqlite_schema") == 0 else { throw foreign(connection) }
+        try connection.execute(tables)
+        try connection.execute("PRAGMA application_id = \(applicationID); PRAGMA user_version = \(version);")
+      }
+    }
+    try check(connection)
+  }
+
+  /// Refuses what is newer, or no ledger.
+  static func check(_ connection: Connection) throws {
+    try connection.execute("PRAGMA mmap_size = 0; PRAGMA cell_size_check = ON;")
+    guard case .integer(let found)? = try connection.value("PRAGMA user_version"),
+      try connection.value("PRAGMA application_id") == .integer(applicationID)
+    else { throw foreign(connection) }
+    guard found <= version else {
+      throw Problem(
+        .refused, at: [connection.file],
+        "was written by a newer Varve (ledger format \(found); this one knows \(version))",
+        advice: "use that version of Varve")
+    }
+  }
+
+  private static func foreign(_ connection: Connection) -> Problem {
+    Problem(.damaged, at: [connection.file], "is no ledger of Varve's", advice: "move it away; a new one will be made")
+  }
+
+  /// Times are milliseconds since 1970. The rows of `ingestions` and `targets` number the bytes of the lock file.
+  private static let tables = """
+    CREATE TABLE ingestions (
+      row INTEGER PRIMARY KEY,
+      id TEXT NOT NULL UNIQUE,
+      target TEXT NOT NULL,
+      schema_version TEXT NOT NULL,
+      request TEXT NOT NULL,
+      state TEXT NOT NULL CHECK (state IN ('pending', 'in_progress', 'done', 'failed', 'dead')),
+      attempts INTEGER NOT NULL DEFAULT 0,
+      next_try INTEGER,
+      error TEXT,
+      owner TEXT,
+      noted INTEGER NOT NULL,
+      started INTEGER,
+      ended INTEGER,
+      outcome TEXT,
+      version INTEGER,
+      rows_read INTEGER NOT NULL DEFAULT 0,
+      rows_inserted INTEGER NOT NULL DEFAULT 0,
+      rows_updated INTEGER NOT NULL DEFAULT 0,
+      rows_deleted INTEGER NOT NULL DEFAULT 0,
+      rows_unchanged INTEGER NOT NULL DEFAULT 0,
+      rows_rejected INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    CREATE INDEX ingestions_by_state ON ingestions (state, next_try);
+    CREATE INDEX ingestions_by_target ON ingestions (target, row);
+    CREATE TABLE sources (
+      ingestion INTEGER NOT NULL REFERENCES ingestions (row) ON DELETE CASCADE,
+      ordinal INTEGER NOT NULL,
+      path TEXT NOT NULL,
+      name TEXT NOT NULL,
+      sha256 TEXT NOT NULL,
+      byte_count INTEGER NOT NULL,
+      selector TEXT NOT NULL,
+      PRIMARY KEY (ingestion, ordinal)
+    ) STRICT;
+    CREATE INDEX sources_by_content ON sources (sha256);
+    CREATE TABLE targets (row INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+    CREATE TABLE deliveries (
+      row INTEGER PRIMARY KEY,
+      id TEXT NOT NULL UNIQUE,
+      target TEXT NOT NULL,
+      source TEXT NOT NULL,
+      version INTEGER NOT NULL,
+      since INTEGER,
+      chunking TEXT NOT NULL,
+      state TEXT NOT NULL CHECK (state IN ('planned', 'sending', 'complete', 'stopped')),
+      attempts INTEGER NOT NULL DEFAULT 0,
+      next_try INTEGER,
+      error TEXT,
+      owner TEXT,
+      noted INTEGER NOT NULL,
+      started INTEGER,
+      ended INTEGER,
+      record_count INTEGER
+    ) STRICT;
+    CREATE INDEX deliveries_by_target ON deliveries (target, row);
+    CREATE TABLE chunks (
+      delivery INTEGER NOT NULL REFERENCES deliveries (row) ON DELETE CASCADE,
+      number INTEGER NOT NULL,
+      first_record INTEGER NOT NULL,
+      record_count INTEGER NOT NULL,
+      sha256 TEXT NOT NULL,
+      state TEXT NOT NULL CHECK (state IN ('planned', 'sent', 'acknowledged', 'failed')),
+      attempts INTEGER NOT NULL DEFAULT 0,
+      error TEXT,
+      sent INTEGER,
+      acknowledged INTEGER,
+      PRIMARY KEY (delivery, number)
+    ) STRICT, WITHOUT ROWID;
+    """
+}

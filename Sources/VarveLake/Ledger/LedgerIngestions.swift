@@ -1,0 +1,320 @@
+internal import VarveSQLite
+internal import VarveTables
+
+/// One ingestion as the ledger tells it.
+package struct IngestionRecord: Hashable, Sendable {
+  package enum State: String, Sendable {
+    /// Waits for somebody to do it.
+    case pending
+    /// Being done, if its lease is held; else whoever did it died.
+    case inProgress = "in_progress"
+    case done
+    /// Did not work, and is due again at `nextTry`, or never of itself.
+    case failed
+    /// A dead letter: given up until a person requeues it.
+    case dead
+  }
+
+  /// A feed of the ingestion: identified by content and selector, not by its name.
+  package struct Source: Hashable, Sendable {
+    /// As given.
+    package var path: String
+    package var name: String
+    /// Empty while it has not been read.
+    package var sha256: String
+    package var byteCount: Int
+    /// The part of the file that is meant: `sheet=Prices`; empty for all of it.
+    package var selector: String
+
+    package init(path: String, name: String, sha256: String, byteCount: Int, selector: String = "") {
+      self.path = path
+      self.name = name
+      self.sha256 = sha256
+      self.byteCount = byteCount
+      self.selector = selector
+    }
+  }
+
+  package var id: String
+  package var table: String
+  package var sources: [Source]
+  /// Stands for the schema file and the options that decide what the feed means.
+  package var schemaVersion: String
+  /// All that is needed to do it again, as JSON.
+  package var request: String
+  package internal(set) var state = State.pending
+  package internal(set) var attempts = 0
+  package internal(set) var nextTry: Int64?
+  package internal(set) var error: String?
+  package internal(set) var owner: String?
+  package internal(set) var noted: Int64 = 0
+  package internal(set) var started: Int64?
+  package internal(set) var ended: Int64?
+  /// `committed` or `unchanged`, when it is done.
+  package internal(set) var outcome: String?
+  package internal(set) var version: Int64?
+  package internal(set) var rows = RowCounts()
+
+  package init(id: String, table: String, sources: [Source], schemaVersion: String = "", request: String = "{}") {
+    self.id = id
+    self.table = table
+    self.sources = sources
+    self.schemaVersion = schemaVersion
+    self.request = request
+  }
+}
+
+/// An ingestion that this process works on. Letting go of it without an end leaves it to be taken up again.
+package struct IngestionLease: Sendable {
+  package var ingestion: IngestionRecord
+  let row: Int64
+  let lease: LedgerLease
+}
+
+extension Ledger {
+  /// Notes an ingestion for somebody to do.
+  package func enqueue(_ ingestion: IngestionRecord) throws -> IngestionRecord {
+    try write { connection in
+      try insert(ingestion, connection)
+      return try found(ingestion.id, connection).record
+    }
+  }
+
+  /// Notes an ingestion and takes it.
+  package func begin(_ ingestion: IngestionRecord) throws -> IngestionLease {
+    try write { connection in
+      try insert(ingestion, connection)
+      guard let lease = try take(try found(ingestion.id, connection), connection) else {
+        throw Problem(.refused, at: [path], "a new entry of the ledger is locked by another process")
+      }
+      return lease
+    }
+  }
+
+  /// Takes an ingestion that waits, failed, or was left by a process that died; nil when it is done, dead, or held.
+  package func take(_ id: String) throws -> IngestionLease? {
+    try write { connection in
+      let (row, record) = try found(id, connection)
+      guard record.state != .done, record.state != .dead else { return nil }
+      return try take((row, record), connection)
+    }
+  }
+
+  /// Takes the ingestion that has been due longest: pending ones and failed ones whose time has come.
+  package func takeNextDue() throws -> IngestionLease? {
+    try write { connection in
+      let rows = try connection.rows(
+        """
+        SELECT row FROM ingestions WHERE state = 'pending' OR state = 'failed' AND next_try <= ?
+        ORDER BY coalesce(next_try, noted), row
+        """, [.integer(clock.milliseconds())])
+      for row in rows {
+        guard let number = row[0].integer, let record = try record(number, connection) else { continue }
+        if let lease = try take((number, record), connection) { return lease }
+      }
+      return nil
+    }
+  }
+
+  /// Takes all ingestions whose process died. The log tells whether their commit was made.
+  package func takeAbandoned() throws -> [IngestionLease] {
+    try write { connection in
+      try connection.rows("SELECT row FROM ingestions WHERE state = 'in_progress' ORDER BY row").compactMap { row in
+        guard let number = row[0].integer, let record = try record(number, connection),
+          let lease = try LedgerLease.take(storage, byte: LedgerLease.byte(ingestion: number))
+        else { return nil }
+        return IngestionLease(ingestion: record, row: number, lease: lease)
+      }
+    }
+  }
+
+  /// What a source's content turned out to be, once it has been read.
+  package func note(_ sources: [IngestionRecord.Source], of lease: IngestionLease) throws {
+    try write { connection in
+      try connection.run("DELETE FROM sources WHERE ingestion = ?", [.integer(lease.row)])
+      try insert(sources, lease.row, connection)
+    }
+  }
+
+  /// The ingestion is done. `version` is what it committed, or where its feeds already were.
+  package func finish(_ lease: IngestionLease, outcome: String, version: Int64?, rows: RowCounts) throws {
+    try write { connection in
+      try connection.run(
+        """
+        UPDATE ingestions SET state = 'done', outcome = ?, version = ?, ended = ?, next_try = NULL, error = NULL,
+          rows_read = ?, rows_inserted = ?, rows_updated = ?, rows_deleted = ?, rows_unchanged = ?, rows_rejected = ?
+        WHERE row = ?
+        """,
+        [
+          .text(outcome), version.map { .integer($0) } ?? .null, .integer(clock.milliseconds()), SQLValue(rows.read),
+          SQLValue(rows.inserted), SQLValue(rows.updated), SQLValue(rows.deleted), SQLValue(rows.unchanged),
+          SQLValue(rows.rejected), .integer(lease.row),
+        ])
+    }
+  }
+
+  /// The attempt did not work. With a policy it is due again later, and dead after too many attempts; without one it
+  /// waits for a person.
+  package func fail(_ lease: IngestionLease, _ error: String, retry: RetryPolicy?, chance: Double = 0.5) throws {
+    try write { connection in
+      let now = clock.milliseconds()
+      let next = retry?.nextTry(attempts: lease.ingestion.attempts, now: now, chance: chance)
+      let state = retry != nil && next == nil ? IngestionRecord.State.dead : .failed
+      try connection.run(
+        "UPDATE ingestions SET state = ?, error = ?, ended = ?, next_try = ? WHERE row = ?",
+        [
+          .text(state.rawValue), .text(error), .integer(now), next.map { .integer($0) } ?? .null, .integer(lease.row),
+        ])
+    }
+  }
+
+  /// Gives a failed or dead ingestion its attempts back; false where it is neither.
+  package func requeue(_ id: String) throws -> Bool {
+    try write { connection in
+      try connection.run(
+        """
+        UPDATE ingestions SET state = 'pending', attempts = 0, next_try = NULL
+        WHERE id = ? AND state IN ('failed', 'dead')
+        """, [.text(id)])
+      return connection.changes > 0
+    }
+  }
+
+  /// Forgets a dead ingestion; false where it is not dead.
+  package func purge(_ id: String) throws -> Bool {
+    try write { connection in
+      try connection.run("DELETE FROM ingestions WHERE id = ? AND state = 'dead'", [.text(id)])
+      return connection.changes > 0
+    }
+  }
+
+  // MARK: Looking
+
+  /// The ingestion of that id; nil where the ledger knows none.
+  package func ingestion(_ id: String) throws -> IngestionRecord? {
+    try read { connection in
+      try connection.value("SELECT row FROM ingestions WHERE id = ?", [.text(id)])?.integer.flatMap {
+        try record($0, connection)
+      }
+    }
+  }
+
+  /// Newest first.
+  package func ingestions(
+    table: String? = nil, state: IngestionRecord.State? = nil, limit: Int = .max
+  ) throws -> [IngestionRecord] {
+    try read { connection in
+      try records(
+        """
+        SELECT row FROM ingestions WHERE (?1 IS NULL OR target = ?1) AND (?2 IS NULL OR state = ?2)
+        ORDER BY row DESC LIMIT ?3
+        """, [SQLValue(table), SQLValue(state?.rawValue), SQLValue(limit)], connection)
+    }
+  }
+
+  /// Ingestions of that content into that table, newest first.
+  package func ingestions(ofContent sha256: String, table: String) throws -> [IngestionRecord] {
+    try read { connection in
+      try records(
+        """
+        SELECT row FROM ingestions WHERE target = ? AND row IN (SELECT ingestion FROM sources WHERE sha256 = ?)
+        ORDER BY row DESC
+        """, [.text(table), .text(sha256)], connection)
+    }
+  }
+
+  /// When the next failed ingestion is due, in milliseconds since 1970; nil where none is.
+  package func nextDue() throws -> Int64? {
+    try read { connection in
+      try connection.value("SELECT min(next_try) FROM ingestions WHERE state = 'failed'")?.integer
+    }
+  }
+
+  // MARK: Rows
+
+  private func insert(_ ingestion: IngestionRecord, _ connection: Connection) throws {
+    guard try connection.value("SELECT 1 FROM ingestions WHERE id = ?", [.text(ingestion.id)]) == nil else {
+      throw Problem(.refused, at: [path], "there is already an ingestion \(ingestion.id)")
+    }
+    try connection.run(
+      "INSERT INTO ingestions (id, target, schema_version, request, state, noted) VALUES (?, ?, ?, ?, 'pending', ?)",
+      [
+        .text(ingestion.id), .text(ingestion.table), .text(ingestion.schemaVersion), .text(ingestion.request),
+        .integer(clock.milliseconds()),
+      ])
+    try insert(ingestion.sources, connection.lastInsertedRowID, connection)
+  }
+
+  private func insert(_ sources: [IngestionRecord.Source], _ row: Int64, _ connection: Connection) throws {
+    for (ordinal, source) in sources.enumerated() {
+      try connection.run(
+        "INSERT INTO sources VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [
+          .integer(row), SQLValue(ordinal), .text(source.path), .text(source.name), .text(source.sha256),
+          SQLValue(source.byteCount), .text(source.selector),
+        ])
+    }
+  }
+
+  private func take(_ entry: (row: Int64, record: IngestionRecord), _ connection: Connection) throws -> IngestionLease?
+  {
+    guard let lease = try LedgerLease.take(storage, byte: LedgerLease.byte(ingestion: entry.row)) else { return nil }
+    try connection.run(
+      """
+      UPDATE ingestions SET state = 'in_progress', owner = ?, started = ?, ended = NULL, attempts = attempts + 1
+      WHERE row = ?
+      """, [.text(LedgerLease.owner), .integer(clock.milliseconds()), .integer(entry.row)])
+    return try record(entry.row, connection).map { IngestionLease(ingestion: $0, row: entry.row, lease: lease) }
+  }
+
+  private func found(_ id: String, _ connection: Connection) throws -> (row: Int64, record: IngestionRecord) {
+    guard let row = try connection.value("SELECT row FROM ingestions WHERE id = ?", [.text(id)])?.integer,
+      let record = try record(row, connection)
+    else {
+      throw Problem(.failed, "there is no ingestion \(id)", advice: "`varve ingestions` lists them")
+    }
+    return (row, record)
+  }
+
+  private func records(_ sql: String, _ values: [SQLValue], _ connection: Connection) throws -> [IngestionRecord] {
+    try connection.rows(sql, values).compactMap { row in try row[0].integer.flatMap { try record($0, connection) } }
+  }
+
+  private func record(_ row: Int64, _ connection: Connection) throws -> IngestionRecord? {
+    let columns = """
+      id, target, schema_version, request, state, attempts, next_try, error, owner, noted, started, ended, outcome,
+      version, rows_read, rows_inserted, rows_updated, rows_deleted, rows_unchanged, rows_rejected
+      """
+    guard
+      let values = try connection.rows("SELECT \(columns) FROM ingestions WHERE row = ?", [.integer(row)]).first
+    else { return nil }
+    let sources = try connection.rows(
+      "SELECT path, name, sha256, byte_count, selector FROM sources WHERE ingestion = ? ORDER BY ordinal",
+      [.integer(row)]
+    ).map {
+      IngestionRecord.Source(
+        path: $0[0].text ?? "", name: $0[1].text ?? "", sha256: $0[2].text ?? "", byteCount: Int($0[3].integer ?? 0),
+        selector: $0[4].text ?? "")
+    }
+    var record = IngestionRecord(
+      id: values[0].text ?? "", table: values[1].text ?? "", sources: sources, schemaVersion: values[2].text ?? "",
+      request: values[3].text ?? "")
+    record.state = values[4].text.flatMap { IngestionRecord.State(rawValue: $0) } ?? .failed
+    record.attempts = Int(values[5].integer ?? 0)
+    record.nextTry = values[6].integer
+    record.error = values[7].text
+    record.owner = values[8].text
+    record.noted = values[9].integer ?? 0
+    record.started = values[10].integer
+    record.ended = values[11].integer
+    record.outcome = values[12].text
+    record.version = values[13].integer
+    record.rows.read = Int(values[14].integer ?? 0)
+    record.rows.inserted = Int(values[15].integer ?? 0)
+    record.rows.updated = Int(values[16].integer ?? 0)
+    record.rows.deleted = Int(values[17].integer ?? 0)
+    record.rows.unchanged = Int(values[18].integer ?? 0)
+    record.rows.rejected = Int(values[19].integer ?? 0)
+    return record
+  }
+}

@@ -51,7 +51,7 @@ let package = Package(
     tests("VarveJSONTests", ["VarveJSON"]),
     tests("VarveParquetTests", ["VarveParquet", "VarveTables"]),
     tests("VarveSQLiteTests", ["VarveSQLite", "VarveTables"]),
-    tests("VarveFeedsTests", ["VarveFeeds", "VarveTables", "VarveJSON", "CArchive"]),
+    tests("VarveFeedsTests", ["VarveFeeds", "VarveTables", "VarveJSON", "CArchive"], resources: ["Fixtures"]),
     tests("VarveLakeTests", ["VarveLake", "VarveParquet", "VarveSQLite", "VarveJSON", "VarveTables"]),
     tests("VarveTests", ["Varve", "VarveLake", "VarveSQLite", "VarveTables", "VarveJSON"]),
     tests("VarveCLITests", ["VarveCLI", "VarveJSON", "VarveTables"]),

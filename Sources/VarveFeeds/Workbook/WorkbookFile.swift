@@ -7,46 +7,46 @@ package final class WorkbookFile {
   package let name: String
   let descriptor: Int32
   let size: Int
+  private let closesDescriptor: Bool
   /// Bytes read so far, some of them more than once.
   var bytesFetched = 0
 
   /// Opens a regular file and looks at its first bytes.
   ///
   /// - Throws: `failed` when there is no such file, it cannot be read, or it is plainly no workbook.
-  package init(path: String) throws {
-    let name = path.utf8.last == UInt8(ascii: "/") ? path : String(path[Self.lastComponent(path)...])
+  package convenience init(path: String) throws {
     // Without O_NONBLOCK a FIFO would wait for its writer.
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
     guard descriptor >= 0 else {
       throw Problem(.failed, at: [path], errno == ENOENT ? "no such file" : String(cString: strerror(errno)))
     }
-    var status = stat()
-    let answer = fstat(descriptor, &status)
-    let problem: String? =
-      if answer != 0 {
-        String(cString: strerror(errno))
-      } else {
-        switch status.st_mode & S_IFMT {
-        case S_IFREG: status.st_size == 0 ? "the file is empty" : nil
-        case S_IFDIR: "is a directory, not a workbook"
-        default: "is no regular file"
-        }
-      }
-    if let problem {
-      close(descriptor)
-      throw Problem(.failed, at: [path], problem)
-    }
-    self.name = name
+    try self.init(descriptor: descriptor, path: path, closesDescriptor: true)
+  }
+
+  /// Reads an open file, whatever the descriptor's own offset is, which stays as it is.
+  package convenience init(descriptor: Int32, path: String) throws {
+    try self.init(descriptor: descriptor, path: path, closesDescriptor: false)
+  }
+
+  private init(descriptor: Int32, path: String, closesDescriptor: Bool) throws {
     self.descriptor = descriptor
+    self.closesDescriptor = closesDescriptor
+    name = path.split(separator: "/").last.map(String.init) ?? path
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else {
+      throw Problem(.failed, at: [path], String(cString: strerror(errno)))
+    }
     size = Int(status.st_size)
+    switch status.st_mode & S_IFMT {
+    case S_IFREG: break
+    case S_IFDIR: throw Problem(.failed, at: [path], "is a directory, not a workbook")
+    default: throw Problem(.failed, at: [path], "is no regular file")
+    }
+    guard size > 0 else { throw Problem(.failed, at: [path], "the file is empty") }
     try refuseOtherFormats()
   }
 
-  deinit { close(descriptor) }
-
-  private static func lastComponent(_ path: String) -> String.Index {
-    path.utf8.lastIndex(of: UInt8(ascii: "/")).map { path.utf8.index(after: $0) } ?? path.startIndex
-  }
+  deinit { if closesDescriptor { close(descriptor) } }
 
   /// Fills `buffer` from `offset` on; less than asked for only at the end of the file.
   func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
@@ -80,13 +80,13 @@ package final class WorkbookFile {
         .failed, at: [name], "is no workbook: it does not begin as a zip archive does",
         advice: "save it as an Excel workbook (.xlsx), or name its format with --format")
     }
-    if try mentions("EncryptedPackage") {
+    if try !mentions("EncryptedPackage"), try mentions("Workbook") || mentions("Book") {
       throw Problem(
-        .failed, at: [name], "is an encrypted workbook", advice: "remove the password in the program that set it")
+        .failed, at: [name], "is a workbook of the old binary format (.xls)",
+        advice: "save it as an Excel workbook (.xlsx)")
     }
     throw Problem(
-      .failed, at: [name], "is a workbook of the old binary format (.xls)",
-      advice: "save it as an Excel workbook (.xlsx)")
+      .failed, at: [name], "is an encrypted workbook", advice: "remove the password in the program that set it")
   }
 
   /// Whether an OLE container has a stream of that name: its directory lies near the beginning or the end.

@@ -82,7 +82,8 @@ final class XMLPushParser {
   func finish() throws(XMLFailure) {
     if opening.count < Self.openingBytes { try parse(opening) }
     try check(xmlParseChunk(context, nil, 0, 1))
-    guard context.pointee.wellFormed == 1 else { throw failure() }
+    // A prefix that nobody declared does not stop the parser.
+    guard context.pointee.wellFormed == 1, context.pointee.nsWellFormed == 1 else { throw failure() }
   }
 
   private static let openingBytes = 4

@@ -25,7 +25,7 @@ struct CellClassifier {
         if value.magnitude >= 1 << 53 { add(.largeInteger) }
       } else {
         add(.fraction)
-        if !isDouble(number, text) { add(.noDouble) }
+        if !isDouble(number, text, point: UInt8(ascii: ".")) { add(.noDouble) }
       }
       digits(number.integerDigits, number.scale)
     case .untyped:
@@ -34,7 +34,9 @@ struct CellClassifier {
       guard let first = text.first else { return add(.text) }
       switch first {
       case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "+"):
-        guard let number = NumberText(text), !number.hasBarePoint else { return add(time(text) ?? .text) }
+        guard let number = NumberText(text, point: options.point), !number.hasBarePoint else {
+          return add(time(text) ?? .text)
+        }
         if number.hasPlus { return add(.plusSign) }
         if number.hasLeadingZeros { return add(.leadingZeros) }
         digits(number.integerDigits, number.scale)
@@ -42,7 +44,7 @@ struct CellClassifier {
           add(number.significantDigits > 15 ? .longNumber : .integer)
         } else {
           // Nobody's identifier has a point; but digits beyond a double are kept as they are spelled.
-          add(isDouble(number, text) ? .fraction : .longNumber)
+          add(isDouble(number, text, point: options.point) ? .fraction : .longNumber)
         }
       case UInt8(ascii: "t"), UInt8(ascii: "f"), UInt8(ascii: "T"), UInt8(ascii: "F"):
         add(BooleanText.value(text) != nil && Self.isOneCase(text) ? .boolean : .text)
@@ -51,8 +53,8 @@ struct CellClassifier {
     }
   }
 
-  private func isDouble(_ number: NumberText, _ text: UnsafeBufferPointer<UInt8>) -> Bool {
-    guard let value = number.double(text) else { return false }
+  private func isDouble(_ number: NumberText, _ text: UnsafeBufferPointer<UInt8>, point: UInt8) -> Bool {
+    guard let value = number.double(text, point: point) else { return false }
     return number.survives(as: value)
   }
 

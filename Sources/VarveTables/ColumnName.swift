@@ -67,7 +67,7 @@ package enum ColumnName {
     for name in names {
       if let other = seen.updateValue(name, forKey: key(name.lowercased())) {
         throw Problem(
-          .refused, at: place, "the columns \"\(other)\" and \"\(name)\" differ only in case",
+          .failed, at: place, "the columns \"\(other)\" and \"\(name)\" differ only in case",
           advice: "rename one of them")
       }
     }

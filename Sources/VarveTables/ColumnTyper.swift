@@ -81,20 +81,25 @@ package struct TypingOptions: Sendable {
   package var errorCells: ErrorCells
   /// Whether a missing key means null (a full record), or that the row keeps what it has.
   package var absentIsNull: Bool
+  /// Between whole number and fraction in CSV fields; `.` unless told.
+  package var decimal: String
   /// For CSV fields in a declared json column: the canonical form of a JSON text, nil when it is none.
   package var canonicalJSON: (@Sendable ([UInt8]) -> [UInt8]?)?
 
   package enum ErrorCells: String, Sendable { case reject, null, text }
 
   package init(
-    zone: Zone = .utc, errorCells: ErrorCells = .reject, absentIsNull: Bool = false,
+    zone: Zone = .utc, errorCells: ErrorCells = .reject, absentIsNull: Bool = false, decimal: String = ".",
     canonicalJSON: (@Sendable ([UInt8]) -> [UInt8]?)? = nil
   ) {
     self.zone = zone
     self.errorCells = errorCells
     self.absentIsNull = absentIsNull
+    self.decimal = decimal
     self.canonicalJSON = canonicalJSON
   }
+
+  var point: UInt8 { decimal == "," ? UInt8(ascii: ",") : UInt8(ascii: ".") }
 }
 
 /// One batch of one column, typed.

@@ -47,7 +47,7 @@ struct DeclaredTyping: Sendable {
     self.field = field
     self.options = options
     nulls = field.nulls.map { Array($0.utf8) }
-    point = field.decimal == "," ? UInt8(ascii: ",") : UInt8(ascii: ".")
+    point = field.decimal == "," ? UInt8(ascii: ",") : options.point
   }
 
   func type(_ raw: RawColumn, _ origins: Origins) -> TypedColumn {
@@ -104,10 +104,7 @@ struct DeclaredTyping: Sendable {
 
   private func double(_ kind: RawKind, _ text: UnsafeBufferPointer<UInt8>) -> Double? {
     guard let number = number(kind, text) else { return nil }
-    if let short = number.shortDouble { return short }
-    if kind == .number || point == UInt8(ascii: ".") { return number.double(trimmed(text)) }
-    let pointed = trimmed(text).map { $0 == point ? UInt8(ascii: ".") : $0 }
-    return pointed.withUnsafeBufferPointer { number.double($0) }
+    return number.double(trimmed(text), point: kind == .number ? UInt8(ascii: ".") : point)
   }
 
   private func decimal(

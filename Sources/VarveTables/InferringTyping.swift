@@ -136,7 +136,8 @@ struct InferringTyping: Sendable {
     var integerDigits = 0
     var scale = 0
     var spellings = Spellings()
-    spellings.style = CellStyle.guess(raw, .double)
+    let point = isUntyped ? options.point : UInt8(ascii: ".")
+    spellings.style = CellStyle.guess(raw, .double, point: point)
     spellings.kind = isUntyped ? .untyped : .number
     setNullKind(raw, kinds, &spellings)
     let leastFraction = Int(spellings.style.fractionDigits)
@@ -157,7 +158,7 @@ struct InferringTyping: Sendable {
               continue
             }
             values.initializeElement(at: row, to: 0)
-            guard let number = NumberText(text), number.isPlain else {
+            guard let number = NumberText(text, point: point), number.isPlain else {
               isBorneOut = false
               return
             }
@@ -174,7 +175,9 @@ struct InferringTyping: Sendable {
               if fractions == 0 { firstFraction = row }
               fractions += 1
             }
-            guard let value = number.double(text), isShort && number.isOrdinary || number.survives(as: value) else {
+            guard let value = number.double(text, point: point),
+              isShort && number.isOrdinary || number.survives(as: value)
+            else {
               isBorneOut = false
               return
             }
@@ -254,7 +257,9 @@ struct InferringTyping: Sendable {
     if type == .text, !kinds.contains(KindSet(.error)) {
       typed.spellings = usualSpellings(raw, column, kinds)
     } else {
-      typed.spellings = Spellings(of: raw, as: column, zone: options.zone)
+      typed.spellings = Spellings(
+        of: raw, as: column, zone: options.zone,
+        point: kinds.contains(KindSet(.untyped)) ? options.point : UInt8(ascii: "."))
     }
     return typed
   }

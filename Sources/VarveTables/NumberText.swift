@@ -121,11 +121,13 @@ struct NumberText {
   /// The value when it is whole and fits: `5`, `5.0`, `5e3`.
   var int64: Int64? { unscaled(scale: 0).flatMap { Int64(exactly: $0) } }
 
-  /// The nearest double; nil when it is not finite. `text` is what the number was read from, with `.` as its point.
-  func double(_ text: UnsafeBufferPointer<UInt8>) -> Double? {
+  /// The nearest double; nil when it is not finite. `text` is what the number was read from.
+  func double(_ text: UnsafeBufferPointer<UInt8>, point: UInt8 = UInt8(ascii: ".")) -> Double? {
     if let fast = shortDouble { return fast }
     let value: Double = withUnsafeTemporaryAllocation(of: CChar.self, capacity: text.count + 1) { buffer in
-      for (index, byte) in text.enumerated() { buffer[index] = CChar(bitPattern: byte) }
+      for (index, byte) in text.enumerated() {
+        buffer[index] = CChar(bitPattern: byte == point ? UInt8(ascii: ".") : byte)
+      }
       buffer[text.count] = 0
       return strtod(buffer.baseAddress!, nil)
     }

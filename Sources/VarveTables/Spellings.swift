@@ -51,6 +51,8 @@ package struct Spellings: Hashable, Sendable {
 struct CellStyle: Hashable, Sendable {
   /// Numbers: at least so many digits after the point (0: whole numbers have no point). Times: of the second's fraction.
   var fractionDigits: UInt8 = 0
+  /// Numbers: between whole number and fraction.
+  var point = UInt8(ascii: ".")
   /// true, TRUE, True.
   var capitals: Capitals = .none
   /// Times: the instant with `Z`, or what the zone's clocks show without one.
@@ -122,11 +124,15 @@ extension CellStyle {
       bytes.append(UInt8(ascii: "0"))
       digits += 1
     }
+    if self.point != UInt8(ascii: "."), let index = bytes[start...].firstIndex(of: UInt8(ascii: ".")) {
+      bytes[index] = self.point
+    }
   }
 
   /// The style of the first cells that show one.
-  static func guess(_ raw: borrowing RawColumn, _ type: DataType) -> CellStyle {
+  static func guess(_ raw: borrowing RawColumn, _ type: DataType, point: UInt8) -> CellStyle {
     var style = CellStyle()
+    style.point = point
     var seen = 0
     var fewest = Int.max
     raw.bytes.withUnsafeBufferPointer { bytes in
@@ -146,7 +152,7 @@ extension CellStyle {
           if style.fractionDigits > 6 { style.fractionDigits = 0 }
           return
         case .double, .decimal:
-          guard let number = NumberText(text), !number.hasExponent else { continue }
+          guard let number = NumberText(text, point: point), !number.hasExponent else { continue }
           fewest = min(fewest, number.fractionDigits)
           style.fractionDigits = UInt8(clamping: fewest)
         default: return
@@ -161,9 +167,9 @@ extension CellStyle {
 
 extension Spellings {
   /// What `column`, typed from `raw`, leaves unsaid.
-  init(of raw: borrowing RawColumn, as column: Column, zone: Zone) {
+  init(of raw: borrowing RawColumn, as column: Column, zone: Zone, point: UInt8) {
     self.init()
-    style = CellStyle.guess(raw, column.type)
+    style = CellStyle.guess(raw, column.type, point: point)
     setUsualKinds(raw, column)
     var written: [UInt8] = []
     raw.bytes.withUnsafeBufferPointer { bytes in

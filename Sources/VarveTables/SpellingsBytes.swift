@@ -1,15 +1,16 @@
 /// Spellings as bytes, to be laid aside and taken up again by the same process. Numbers are little-endian.
 ///
-/// kind, null kind, fraction digits, capitals, instant, blank: a byte each; then the number of exceptions (8 bytes), and
+/// kind, null kind, fraction digits, point, capitals, instant, blank: a byte each; then the number of exceptions (8 bytes), and
 /// for each its row (8), kind (1), spelled (1) and the end of its text (8); then the texts.
 extension Spellings {
   package func encoded() -> [UInt8] {
     var bytes: [UInt8] = [
-      kind.rawValue, nullKind.rawValue, style.fractionDigits, style.capitals.rawValue, style.isInstant ? 1 : 0,
+      kind.rawValue, nullKind.rawValue, style.fractionDigits, style.point, style.capitals.rawValue,
+      style.isInstant ? 1 : 0,
       style.hasBlank ? 1 : 0,
     ]
     func append(_ number: Int) { withUnsafeBytes(of: UInt64(number).littleEndian) { bytes.append(contentsOf: $0) } }
-    bytes.reserveCapacity(14 + byteCount)
+    bytes.reserveCapacity(15 + byteCount)
     append(rows.count)
     for index in rows.indices {
       append(rows[index])
@@ -41,6 +42,7 @@ extension Spellings {
     self.kind = kind()
     nullKind = kind()
     style.fractionDigits = byte()
+    style.point = byte()
     style.capitals = CellStyle.Capitals(rawValue: byte()) ?? .none
     style.isInstant = byte() == 1
     style.hasBlank = byte() == 1

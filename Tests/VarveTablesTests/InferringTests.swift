@@ -235,3 +235,17 @@ func `the reason names what decided and where it stood first`(cells: [Cell], rea
   #expect(isRefused(join(.date, csv("2024-01-31T10:00"))))
   #expect(isRefused(join(.boolean, csv("1"))))
 }
+
+@Test func `a decimal comma is read where the feed is said to have one`() {
+  let fields = csv("6,90", "7", "1,5e3", "0,30000000000000004", nil)
+  let (typer, typed) = infer(fields, TypingOptions(decimal: ","))
+  #expect(values(typed.column) == [.double(6.9), .double(7), .double(1500), .double(0.30000000000000004), .null])
+  #expect(cells(typer.restore(typed.column!, typed.spellings)) == fields)
+  var next = typer
+  let again = next.type(rawColumn(fields), origins: origins(5..<10))
+  #expect(values(again.column) == values(typed.column))
+  #expect(cells(next.restore(again.column!, Spellings(encoded: again.spellings.encoded()))) == fields)
+  #expect(infer(fields).typer.type == .text)
+  #expect(infer(csv("6.90"), TypingOptions(decimal: ",")).typer.type == .text)
+  #expect(infer([Cell(.number, "6.90")], TypingOptions(decimal: ",")).typer.type == .double)
+}

@@ -1,0 +1,66 @@
+import VarveTables
+
+/// How a CSV file is written, as far as the user says; what is nil is found out.
+package struct CSVFeedOptions: Sendable {
+  package enum Header: Hashable, Sendable {
+    /// The columns are `column_1`, `column_2`, …
+    case none
+    /// The record of that number, from 1; records before it are passed over.
+    case record(Int)
+  }
+
+  /// What happens to a record with fewer fields than there are columns. Too many are always an error.
+  package enum Ragged: String, Sendable {
+    case refuse
+    /// The missing ones are absent.
+    case pad
+  }
+
+  package var delimiter: UInt8?
+  package var quote: UInt8?
+  /// Takes the meaning from the byte behind it; nil where a quote is doubled instead.
+  package var escape: UInt8?
+  /// As iconv names it; nil for UTF-8, or UTF-16 with a byte order mark.
+  package var encoding: String?
+  package var header: Header
+  /// Lines before the first record.
+  package var skip: Int
+  package var ragged: Ragged
+
+  package init(
+    delimiter: UInt8? = nil, quote: UInt8? = nil, escape: UInt8? = nil, encoding: String? = nil,
+    header: Header = .record(1), skip: Int = 0, ragged: Ragged = .refuse
+  ) {
+    self.delimiter = delimiter
+    self.quote = quote
+    self.escape = escape
+    self.encoding = encoding
+    self.header = header
+    self.skip = skip
+    self.ragged = ragged
+  }
+
+  package static let tsv = CSVFeedOptions(delimiter: UInt8(ascii: "\t"))
+
+  /// Refuses marks that could not be told apart.
+  func check() throws {
+    let marks = [("--delimiter", delimiter), ("--quote", quote), ("--escape", escape)]
+    for (name, mark) in marks {
+      guard let mark else { continue }
+      if mark >= 0x80 || mark == 0x0A || mark == 0x0D || mark == 0 {
+        throw Problem(.usage, "\(name) must be one ASCII character, and no line end")
+      }
+    }
+    if let delimiter, delimiter == quote || delimiter == escape {
+      throw Problem(.usage, "--delimiter must differ from --quote and --escape")
+    }
+  }
+}
+
+/// Bounds on what one CSV file may demand.
+package enum CSVLimits {
+  package static let fieldBytesMax = 16 << 20
+  package static let recordBytesMax = 64 << 20
+  /// What of the start of a file is looked at to find its dialect.
+  package static let sampleBytesMax = 256 << 10
+}

@@ -17,6 +17,12 @@ package struct TableContents: Sendable {
     self.files = files
   }
 
+  package init(_ snapshot: Snapshot) throws {
+    self.init(
+      storage: snapshot.storage, schema: snapshot.schema, partitionColumns: snapshot.partitionColumns,
+      files: try snapshot.files())
+  }
+
   func open(_ file: LiveFile) throws -> ParquetFile {
     guard file.deletionVectorID == nil else {
       throw Problem(
@@ -25,6 +31,11 @@ package struct TableContents: Sendable {
     }
     guard let source = try storage.openToRead(file.path) else {
       throw Problem(.damaged, at: [storage.path, file.path], "is missing", advice: "run varve verify")
+    }
+    guard source.byteCount == file.byteCount else {
+      throw Problem(
+        .damaged, at: [storage.path, file.path],
+        "has \(source.byteCount) bytes, and the log says \(file.byteCount)", advice: "run varve verify")
     }
     return try ParquetFile(source, name: file.path)
   }

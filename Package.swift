@@ -49,7 +49,8 @@ let package = Package(
 
     tests("VarveTablesTests", ["VarveTables"]),
     tests("VarveJSONTests", ["VarveJSON"]),
-    tests("VarveParquetTests", ["VarveParquet", "VarveTables"]),
+    tests(
+      "VarveParquetTests", ["VarveParquet", "VarveTables"], resources: ["Fixtures", "make_fixtures.py"]),
     tests("VarveSQLiteTests", ["VarveSQLite", "VarveTables"]),
     tests("VarveFeedsTests", ["VarveFeeds", "VarveTables", "VarveJSON", "CArchive"], resources: ["Fixtures"]),
     tests("VarveLakeTests", ["VarveLake", "VarveParquet", "VarveSQLite", "VarveJSON", "VarveTables"]),

@@ -74,7 +74,8 @@ final class LeafChunkReader {
       let room = max(1, bytesMax - target.text.count)
       let base = target.count
       let done = try step(
-        wanted, into: target, bytesMax: room, definitions: definitions, repetitions: repetitions)
+        wanted, into: target, bytesMax: room, mayStop: values > 0, definitions: definitions, repetitions: repetitions)
+      if done.values == 0 { break }
       if isSpread && done.nulls > 0 {
         target.spread(
           from: base, levels.values(of: UInt8.self).baseAddress!, rows: done.values, full: UInt8(maxDefinition))
@@ -85,14 +86,16 @@ final class LeafChunkReader {
     return (values, nulls)
   }
 
-  /// Decodes up to `wanted` values of the open page, halving their number while their strings take too much.
+  /// Decodes up to `wanted` values of the open page, halving their number while their strings take too much; with
+  /// `mayStop`, none rather than one that does.
   private func step(
-    _ wanted: Int, into target: ValueBuffer, bytesMax: Int, definitions: ByteBuffer? = nil,
+    _ wanted: Int, into target: ValueBuffer, bytesMax: Int, mayStop: Bool = false, definitions: ByteBuffer? = nil,
     repetitions: ByteBuffer? = nil
   ) throws -> (values: Int, nulls: Int) {
     let at = pageOffset
     do {
       var count = wanted
+      var bytesMax = bytesMax
       while true {
         let start = state
         levels.removeAll()
@@ -111,7 +114,13 @@ final class LeafChunkReader {
         }
         guard try decodeValues(full, into: target, bytesMax: bytesMax) else {
           state = start
-          count /= 2
+          if count > 1 {
+            count /= 2
+          } else if mayStop {
+            return (0, 0)
+          } else {
+            bytesMax = .max
+          }
           continue
         }
         definitions?.append(levels)

@@ -15,9 +15,9 @@ final class NumberPageValues<Key: FixedWidthInteger & SignedInteger & BitwiseCop
   private var least: Key?
   private var greatest: Key = 0
 
-  init(_ type: DataType, _ options: ParquetOptions) {
+  init(_ type: DataType, _ options: ParquetOptions, byteWidth: Int = MemoryLayout<Key>.size) {
     self.type = type
-    byteWidth = type == .date ? 4 : MemoryLayout<Key>.size
+    self.byteWidth = byteWidth
     rowsMax = max(1, options.pageBytesMax / byteWidth)
     dictionary = NumberDictionary(countMax: options.dictionaryBytesMax / byteWidth)
   }

@@ -20,11 +20,19 @@ protocol PageValues: AnyObject {
   var bounds: ValueBounds? { get }
 }
 
+func pageValues(of type: ParquetNode.LeafType, _ options: ParquetOptions) -> any PageValues {
+  switch type {
+  case .int32: NumberPageValues<Int64>(.int64, options, byteWidth: 4)
+  case .type(let type): pageValues(of: type, options)
+  }
+}
+
 func pageValues(of type: DataType, _ options: ParquetOptions) -> any PageValues {
   switch type {
   case .boolean: BooleanPageValues(options)
   case .text, .json: BytesPageValues(type, options)
-  case .int64, .date, .timestamp, .double: NumberPageValues<Int64>(type, options)
+  case .date: NumberPageValues<Int64>(type, options, byteWidth: 4)
+  case .int64, .timestamp, .double: NumberPageValues<Int64>(type, options)
   case .decimal:
     type.storage == .int64 ? NumberPageValues<Int64>(type, options) : NumberPageValues<Int128>(type, options)
   }

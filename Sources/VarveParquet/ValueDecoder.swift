@@ -50,8 +50,8 @@ enum ValueDecoder {
   /// Whether what it decodes needs no conversion any more.
   var isFinished: Bool { if case .dictionary = self { true } else { false } }
 
-  /// Appends `count` values. Returns false, and is of no more use, if there are several and their strings take more
-  /// than `bytesMax` bytes: then nothing was appended.
+  /// Appends `count` values. Returns false, and is of no more use, if their strings take more than `bytesMax` bytes:
+  /// then nothing was appended.
   mutating func decode(_ count: Int, into target: ValueBuffer, bytesMax: Int) throws(Damage) -> Bool {
     guard count > 0 else { return true }
     switch self {
@@ -111,7 +111,7 @@ enum ValueDecoder {
         out[index] = end
       }
       let byteCount = end - target.text.count
-      if count > 1 && byteCount > bytesMax { return false }
+      if byteCount > bytesMax { return false }
       var write = target.text.reserve(byteCount)
       for index in 0..<count {
         let entry = Int(indices[index])
@@ -186,7 +186,7 @@ struct PlainDecoder {
       position += count * 8
     case .int96, .fixedLengthByteArray:
       try check(count, byteWidth)
-      if count > 1 && count * byteWidth > bytesMax { return false }
+      if count * byteWidth > bytesMax { return false }
       for index in 1...count { target.ends.append(target.text.count + index * byteWidth) }
       target.text.append(position, count: count * byteWidth)
       position += count * byteWidth
@@ -210,7 +210,7 @@ struct PlainDecoder {
       out[index] = textEnd
     }
     let byteCount = textEnd - target.text.count
-    if count > 1 && byteCount > bytesMax { return false }
+    if byteCount > bytesMax { return false }
     var write = target.text.reserve(byteCount)
     var start = target.text.count
     for index in 0..<count {
@@ -309,7 +309,7 @@ struct DeltaStringsDecoder {
         throw Damage("has a value that is not \(byteWidth) bytes long")
       }
     }
-    if count > 1 && byteCount > bytesMax { return false }
+    if byteCount > bytesMax { return false }
     var last = target.text.count..<target.text.count
     for index in next..<next + count {
       let length = Int(lengths[index])

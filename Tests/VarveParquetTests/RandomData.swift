@@ -65,12 +65,12 @@ func randomColumn(
   switch type {
   case .boolean: values = .int64(seeds.enumerated().map { isValid($0) ? Int64($1 & 1) : 0 })
   case .int64, .timestamp: values = .int64(seeds.enumerated().map { isValid($0) ? Int64(bitPattern: $1) : 0 })
-  case .date: values = .int64(seeds.enumerated().map { isValid($0) ? Int64($1 % 4_000_000) - 700_000 : 0 })
+  case .date: values = .int64(seeds.enumerated().map { isValid($0) ? Int64($1 % 3_000_000) - 700_000 : 0 })
   case .decimal(let precision, _) where precision <= 18:
     values = .int64(seeds.enumerated().map { isValid($0) ? Int64($1 % 1_000_000_000) - 500_000_000 : 0 })
-  case .decimal:
-    values = .int128(
-      seeds.enumerated().map { isValid($0) ? (Int128($1) - (1 << 63)) * 1_000_000_000_000_000_003 : 0 })
+  case .decimal(let precision, _):
+    let factor: Int128 = precision < 38 ? 1 : 1_000_000_000_000_000_003
+    values = .int128(seeds.enumerated().map { isValid($0) ? (Int128($1) - (1 << 63)) * factor : 0 })
   case .double: values = .double(seeds.enumerated().map { isValid($0) ? Double(Int64(bitPattern: $1)) / 8 : 0 })
   case .text, .json:
     var bytes = ByteValues()

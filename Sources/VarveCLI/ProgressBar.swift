@@ -1,3 +1,4 @@
+internal import CSystem
 import Glibc
 
 /// One line on a terminal's standard error that is drawn again and again, and gone when the work is done.
@@ -56,8 +57,4 @@ package func grouped(_ number: Int) -> String {
   return text
 }
 
-private func monotonicNanoseconds() -> UInt64 {
-  var time = timespec()
-  clock_gettime(CLOCK_MONOTONIC, &time)
-  return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
-}
+private func monotonicNanoseconds() -> UInt64 { UInt64(varve_monotonic_nanoseconds()) }

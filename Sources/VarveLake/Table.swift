@@ -138,7 +138,7 @@ package final class Table: Sendable {
     }
   }
 
-  var isInDoubt: Bool { isDoubtful.load(ordering: .sequentiallyConsistent) }
+  package var isInDoubt: Bool { isDoubtful.load(ordering: .sequentiallyConsistent) }
 
   func doubt() { isDoubtful.store(true, ordering: .sequentiallyConsistent) }
 

@@ -6,7 +6,9 @@
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 int varve_rename_exclusive(int old_directory, const char *old_name, int new_directory, const char *new_name) {
@@ -63,4 +65,36 @@ int varve_terminal_columns(int fd) {
     struct winsize size;
     if (!isatty(fd) || ioctl(fd, TIOCGWINSZ, &size) != 0) return 0;
     return size.ws_col;
+}
+
+int64_t varve_status_modified_nanoseconds(const struct stat *status) {
+    return (int64_t)status->st_mtim.tv_sec * 1000000000 + status->st_mtim.tv_nsec;
+}
+
+int64_t varve_modified_nanoseconds(int fd) {
+    struct stat status;
+    return fstat(fd, &status) == 0 ? varve_status_modified_nanoseconds(&status) : INT64_MIN;
+}
+
+int varve_set_modified_milliseconds(int fd, int64_t milliseconds) {
+    int64_t seconds = milliseconds / 1000, rest = milliseconds % 1000;
+    if (rest < 0) {
+        seconds -= 1;
+        rest += 1000;
+    }
+    struct timespec time = {.tv_sec = seconds, .tv_nsec = rest * 1000000};
+    struct timespec times[2] = {time, time};
+    return futimens(fd, times);
+}
+
+int64_t varve_clock_milliseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int64_t varve_monotonic_nanoseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }

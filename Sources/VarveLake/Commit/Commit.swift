@@ -72,6 +72,8 @@ package struct Committed: Sendable {
   /// Milliseconds since 1970.
   package var timestamp: Int64
   package var entrySHA256: String
+  /// As committed: a change that was planned anew may have counted differently.
+  package var rows: RowCounts
   /// What went wrong after the commit, and is put right by the next writer: the version stands all the same.
   package var remarks: [Problem]
 }

@@ -186,7 +186,7 @@ package struct Committer: Sendable {
     }
     return Committed(
       version: sealed.version, timestamp: sealed.entry.timestamp, entrySHA256: sealed.entry.sha256,
-      remarks: afterRecord(commit, head, sealed))
+      rows: commit.change.rows, remarks: afterRecord(commit, head, sealed))
   }
 
   /// The entry is visible, and whether it is durable is not known: nothing is removed, and this process writes no more.

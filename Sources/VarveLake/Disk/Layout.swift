@@ -20,6 +20,8 @@ package enum Layout {
   package static let proxyShards = "_varve/proxy/shards"
   package static let states = "_varve/state"
   package static let quarantine = "_varve/quarantine"
+  /// The rows that an ingestion laid aside.
+  package static func quarantine(_ ingestion: String) -> String { "\(quarantine)/\(ingestion).ndjson" }
   package static let trash = "_varve/trash"
   package static let changeSets = "_varve/change-sets"
   package static let proxy = "_proxy.json"

@@ -21,3 +21,12 @@ final class SeededState: Sendable {
     }
   }
 }
+
+/// The state of `WallClock.stepping`, shared by whoever looks at it.
+final class SteppingTime: Sendable {
+  private let next: Atomic<Int64>
+
+  init(_ first: Int64) { next = Atomic(first) }
+
+  func look() -> Int64 { next.wrappingAdd(1, ordering: .relaxed).oldValue }
+}

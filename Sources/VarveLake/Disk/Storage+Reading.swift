@@ -100,8 +100,9 @@ extension Storage {
 
 extension Storage.Status {
   init(_ status: stat) {
+    var status = status
     byteCount = Int(status.st_size)
-    modificationNanoseconds = Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)
+    modificationNanoseconds = varve_status_modified_nanoseconds(&status)
     isDirectory = status.st_mode & S_IFMT == S_IFDIR
     isRegular = status.st_mode & S_IFMT == S_IFREG
   }

@@ -182,9 +182,7 @@ package final class FileWriter {
   }
 
   package func setModificationTime(_ milliseconds: Int64) throws {
-    let seconds = milliseconds / 1000
-    let time = timespec(tv_sec: Int(seconds), tv_nsec: Int(milliseconds - seconds * 1000) * 1_000_000)
-    guard futimens(descriptor, [time, time]) == 0 else { throw storageProblem("set the time of", path) }
+    guard varve_set_modified_milliseconds(descriptor, milliseconds) == 0 else { throw storageProblem("set the time of", path) }
   }
 
   package func sync() throws {

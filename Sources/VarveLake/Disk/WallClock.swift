@@ -1,5 +1,5 @@
 internal import CCrypto
-internal import Glibc
+internal import CSystem
 
 /// What time it is, as the lake is told: injected, so that a run can be repeated to the byte.
 package struct WallClock: Sendable {
@@ -8,10 +8,14 @@ package struct WallClock: Sendable {
 
   package init(_ milliseconds: @escaping @Sendable () -> Int64) { self.milliseconds = milliseconds }
 
-  package static let system = WallClock {
-    var now = timespec()
-    clock_gettime(CLOCK_REALTIME, &now)
-    return Int64(now.tv_sec) * 1000 + Int64(now.tv_nsec) / 1_000_000
+  package static let system = WallClock { varve_clock_milliseconds() }
+}
+
+extension WallClock {
+  /// A clock that starts there and gains a millisecond with each look, for rehearsals and tests.
+  package static func stepping(from milliseconds: Int64) -> WallClock {
+    let next = SteppingTime(milliseconds)
+    return WallClock { next.look() }
   }
 }
 

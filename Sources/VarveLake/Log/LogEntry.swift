@@ -55,6 +55,11 @@ package struct LogEntry: Sendable {
     bookkeeping == nil ? modificationTime : commitInfo?["timestamp"]?.int64 ?? modificationTime
   }
 
+  /// Whether it added, removed or struck out rows, and did not just lay them down anew.
+  package var changesRows: Bool {
+    adds.contains { $0.dataChange } || removes.contains { $0.dataChange }
+  }
+
   package var adds: [AddAction] { actions.compactMap { if case .add(let add) = $0 { add } else { nil } } }
   package var removes: [RemoveAction] {
     actions.compactMap { if case .remove(let remove) = $0 { remove } else { nil } }

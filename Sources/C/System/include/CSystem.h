@@ -18,6 +18,18 @@ int varve_open_beneath(int directory, const char *path, int flags, unsigned int 
 /// copy_file_range(2); falls back to read and write where the kernel refuses. Returns 0, or -1 with errno.
 int varve_copy_range(int from, int64_t from_offset, int to, int64_t to_offset, int64_t count);
 
+/// Times as plain numbers: which C module owns `struct timespec` depends on what else a Swift module imports.
+/// Modification time of the file behind `fd`, in nanoseconds since 1970, or INT64_MIN with errno.
+int64_t varve_modified_nanoseconds(int fd);
+/// Sets both times of the file behind `fd`.
+int varve_set_modified_milliseconds(int fd, int64_t milliseconds);
+/// CLOCK_REALTIME in milliseconds since 1970, and CLOCK_MONOTONIC in nanoseconds.
+int64_t varve_clock_milliseconds(void);
+int64_t varve_monotonic_nanoseconds(void);
+/// `st_mtim` of a status, in nanoseconds since 1970.
+struct stat;
+int64_t varve_status_modified_nanoseconds(const struct stat *status);
+
 /// Width in columns of the terminal behind `fd`, or 0 where it is none.
 int varve_terminal_columns(int fd);
 

@@ -1,0 +1,123 @@
+internal import VarveLake
+internal import VarveSQLite
+internal import VarveTables
+
+/// Decides what the new version's columns are: the table's, widened where the feed needs it, and the feed's new ones.
+struct ColumnJoining {
+  /// The table as it is; nil when it is made.
+  let base: TableContents?
+  /// The fields of a schema file.
+  let declared: Schema
+  /// Columns of the feed that are instructions and no data.
+  let instructions: Set<String>
+  /// Columns whose values decide where a row lies, which a feed may not bring.
+  let computed: Set<String>
+
+  struct Result {
+    /// One per spooled column, in order.
+    var decisions: [ColumnDecision] = []
+    /// The new version's columns, without periods that partition it.
+    var schema: Schema
+    var remarks: [String] = []
+  }
+
+  func join(_ spooled: [SpooledColumn], place: [String]) throws -> Result {
+    var result = Result(schema: base?.schema ?? Schema([]))
+    let newHeaders = spooled.filter { field(of: $0, in: result.schema) == nil && field(of: $0, in: declared) == nil }
+      .filter { $0.type != nil }.map(\.header)
+    // Together with the names that are taken, so that a new column never gets one of them.
+    let taken = result.schema.fields.map(\.name)
+      + declared.fields.map(\.name).filter { result.schema.index(of: $0) == nil }
+    let named = try ColumnName.fields(forHeaders: taken + newHeaders, place: place).dropFirst(taken.count)
+    let newFields = Dictionary(zip(newHeaders, named)) { first, _ in first }
+
+    for column in spooled {
+      if let index = position(of: column, in: result.schema) {
+        let stored = result.schema.fields[index]
+        let (field, rejects) = try joined(column, stored)
+        result.decisions.append(ColumnDecision(field, rejects: rejects))
+        if field.type != stored.type {
+          result.remarks.append(
+            "column \"\(stored.name)\" widens from \(stored.type.name) to \(field.type.name) (\(column.reason))")
+          result.schema.fields[index].type = field.type
+        }
+        continue
+      }
+      var found = field(of: column, in: declared)
+      if found == nil, let type = column.type {
+        found = newFields[column.header]
+        found?.type = type
+      }
+      result.decisions.append(ColumnDecision(found))
+      guard let found else {
+        result.remarks.append("column \"\(column.header)\" has no value yet, and stays out of the table")
+        continue
+      }
+      if !instructions.contains(found.name) { result.schema.fields.append(found) }
+    }
+    for field in declared.fields where result.schema.index(of: field.name) == nil {
+      guard !instructions.contains(field.name) else { continue }
+      result.schema.fields.append(field)
+    }
+    try ColumnName.refuseCaseTwins(result.schema.fields.map(\.name), place: place)
+    return result
+  }
+
+  private func position(of column: SpooledColumn, in schema: Schema) -> Int? {
+    ColumnName.index(ofHeader: column.header, in: schema)
+  }
+
+  private func field(of column: SpooledColumn, in schema: Schema) -> Field? {
+    position(of: column, in: schema).map { schema.fields[$0] }
+  }
+
+  /// The table's field as the feed leaves it, and whether some cells will not fit.
+  private func joined(_ column: SpooledColumn, _ stored: Field) throws -> (Field, rejects: Bool) {
+    var field = stored
+    if let fixed = self.field(of: column, in: declared) {
+      guard fixed.type != stored.type else { return (field, false) }
+      switch TypeJoin.declared(stored: stored.type, wanted: fixed.type) {
+      case .widen(let type):
+        field.type = type
+        return (field, false)
+      default:
+        throw Problem(
+          .refused, at: ["column \"\(stored.name)\""],
+          "the schema file declares \(fixed.type.name), and the table has \(stored.type.name)",
+          advice: "declare \(stored.type.name), or ingest into a new table")
+      }
+    }
+    guard let evidence = column.evidence else { return (field, false) }
+    var join = evidence.join(table: stored.type)
+    if join == .needsStoredValues { join = evidence.join(table: stored.type, stored: try storedEvidence(stored)) }
+    switch join {
+    case .same: return (field, false)
+    case .widen(let type):
+      field.type = type
+      return (field, false)
+    case .refuse: return (field, true)
+    case .needsStoredValues: preconditionFailure("the stored values were added up")
+    }
+  }
+
+  private func storedEvidence(_ field: Field) throws -> TypeEvidence {
+    var evidence = TypeEvidence()
+    guard let base, let index = base.schema.index(of: field.name) else { return evidence }
+    let scan = TableScan(base, ScanRequest(columns: [index]))
+    while let batch = try scan.next() { evidence.add(stored: batch.batch.columns[0]) }
+    return evidence
+  }
+}
+
+extension TypeJoin {
+  /// As `TypeEvidence.join`, for a type that a schema file declares.
+  static func declared(stored: DataType, wanted: DataType) -> TypeJoin {
+    switch (stored, wanted) {
+    case (.int64, .decimal(let precision, let scale)) where precision - scale >= 19: .widen(to: wanted)
+    case (.decimal(let p, let s), .decimal(let precision, let scale))
+    where scale >= s && precision - scale >= p - s: .widen(to: wanted)
+    case (.date, .timestamp): .widen(to: wanted)
+    default: .refuse("")
+    }
+  }
+}

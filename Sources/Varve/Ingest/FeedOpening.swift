@@ -1,0 +1,78 @@
+internal import VarveFeeds
+internal import VarveJSON
+internal import VarveLake
+internal import VarveTables
+
+extension FeedRequest {
+  /// The format by the file's content, unless it was named.
+  func detectFormat() throws -> FeedFormat { format ?? .json }
+
+  /// The feed, opened for reading.
+  func open(_ format: FeedFormat) throws -> any FeedReader {
+    switch format {
+    case .xlsx:
+      return try WorkbookFeed(
+        path: path, options: .init(sheet: sheet, headerRow: headerRow, fillsMergedCells: fillMerged))
+    case .json, .ndjson:
+      return try JSONFeed(
+        ByteInput(path: path),
+        options: JSONFeedOptions(
+          isLines: format == .ndjson, recordsAt: recordsAt, duplicateKeys: duplicateKeys == .last ? .lastWins : .refused))
+    default: throw Problem(.failed, "stub")
+    }
+  }
+
+  /// What of the file is taken and how it is read, where it was said: the part of a feed's identity beside its content.
+  func selector(_ format: FeedFormat) -> String {
+    var parts: [String] = []
+    func note(_ name: String, _ value: String?) { if let value { parts.append("\(name)=\(value)") } }
+    note("format", self.format?.rawValue)
+    note("sheet", sheet)
+    note("header-row", headerRow.map(String.init))
+    if fillMerged { parts.append("fill-merged") }
+    note("records-at", recordsAt)
+    if duplicateKeys != .refuse { note("duplicate-keys", duplicateKeys.rawValue) }
+    if errorCells != .reject { note("error-cells", errorCells.rawValue) }
+    note("timezone", timezone)
+    note("delimiter", csv.delimiter)
+    note("quote", csv.quote)
+    note("escape", csv.escape)
+    note("encoding", csv.encoding)
+    note("header", csv.headerLine.map { $0 == 0 ? "none" : String($0) })
+    if csv.skippedLines > 0 { note("skip", String(csv.skippedLines)) }
+    if csv.padsRagged { note("ragged", "pad") }
+    note("decimal", csv.decimal)
+    return parts.joined(separator: ";")
+  }
+}
+
+extension SchemaFile {
+  /// The schema file that all of the feeds name; nil where none does.
+  static func common(of feeds: [FeedRequest]) throws -> SchemaFile? { nil }
+}
+
+/// Puts `_source`, `_row` and `_execution` into each batch of a feed.
+struct OriginColumns {
+  let file: String
+  let execution: String?
+
+  func extend(_ batch: RawBatch) -> RawBatch {
+    var batch = batch
+    func repeated(_ name: String, _ text: String?) -> RawColumn {
+      let bytes = Array((text ?? "").utf8)
+      return RawColumn(
+        name: name, kinds: [RawKind](repeating: text == nil ? .null : .text, count: batch.rowCount),
+        ends: (1...batch.rowCount).map { $0 * bytes.count },
+        bytes: [UInt8]([[UInt8]](repeating: bytes, count: batch.rowCount).joined()))
+    }
+    let source = batch.origins.sheet.map { "\(file)#\($0)" } ?? file
+    var rows = RawColumn(name: "_row")
+    for position in batch.origins.positions {
+      rows.kinds.append(.number)
+      rows.bytes += Array(String(position).utf8)
+      rows.ends.append(rows.bytes.count)
+    }
+    batch.columns = [repeated("_source", source), rows, repeated("_execution", execution)] + batch.columns
+    return batch
+  }
+}

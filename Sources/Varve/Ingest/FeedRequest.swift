@@ -1,0 +1,60 @@
+public import VarveFeeds
+
+/// A feed to read, and how: the file and everything that may have to be said about it.
+///
+/// What is left out is found by looking at the file.
+public struct FeedRequest: Sendable {
+  public var path: String
+  public var format: FeedFormat?
+  /// Workbooks: a sheet's name, its number from 1, or `all`.
+  public var sheet: String?
+  /// Workbooks: the row that holds the header, from 1.
+  public var headerRow: Int?
+  /// Workbooks: every cell of a merged range gets the value of its top-left one.
+  public var fillMerged = false
+  /// JSON: where the records are, as keys joined by points: `products.items`.
+  public var recordsAt: String?
+  public var duplicateKeys = DuplicateKeys.refuse
+  public var csv = CSVDialect()
+  public var errorCells = ErrorCells.reject
+  /// The zone of times that name none: `UTC`, `+02:00`, `Europe/Berlin`.
+  public var timezone: String?
+  /// A schema file that fixes names, types and aliases.
+  public var schemaPath: String?
+
+  public init(path: String) { self.path = path }
+
+  /// JSON: what to do about a key that stands twice in one object.
+  public enum DuplicateKeys: String, Sendable, CaseIterable {
+    case refuse
+    /// The last one counts.
+    case last
+  }
+
+  /// What to do about a workbook's error cells.
+  public enum ErrorCells: String, Sendable, CaseIterable {
+    /// The row does not fit.
+    case reject
+    case null
+    /// `#N/A`, as it prints.
+    case text
+  }
+
+  /// How a CSV file is written; what is nil is found by looking at its beginning.
+  public struct CSVDialect: Sendable {
+    public var delimiter: String?
+    public var quote: String?
+    public var escape: String?
+    public var encoding: String?
+    /// The line of the header, from 1; 0 where there is none.
+    public var headerLine: Int?
+    /// Lines before the header that are passed over.
+    public var skippedLines = 0
+    /// Whether records with fewer fields than the header are filled up with nulls, instead of being refused.
+    public var padsRagged = false
+    /// The decimal separator: `.` or `,`.
+    public var decimal: String?
+
+    public init() {}
+  }
+}

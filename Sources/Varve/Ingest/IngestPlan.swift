@@ -1,0 +1,109 @@
+internal import VarveLake
+internal import VarveParquet
+internal import VarveTables
+
+/// What an ingestion does to the table, whatever version it meets: can be made anew when another writer was faster.
+struct IngestPlan: Sendable {
+  let settings: TableSettings
+  /// The declared ones, of an overwrite.
+  let partitions: [[String: String?]]
+  let allowEmpty: Bool
+  let spooled: SpooledFeed
+  let schema: Schema
+  /// The table as the schema was joined with it.
+  let basedOn: TableMetadata?
+  let rowsRead: Int
+  let rowsRejected: Int
+  let staging: StagingArea
+  let limits: EngineLimits
+  let storage: Storage
+
+  func change(on base: Snapshot?) throws -> StagedChange {
+    if let base, let basedOn, base.metadata != basedOn {
+      throw Problem(
+        .refused, "the table's schema or properties were changed meanwhile", advice: "ingest the feed again")
+    }
+    var change = try isDirect(on: base) ? direct(on: base) : engine(on: base)
+    change.rows.read = rowsRead
+    change.rows.rejected = rowsRejected
+    return change
+  }
+
+  /// Whether the spool's part is the new data file as it lies.
+  private func isDirect(on base: Snapshot?) -> Bool {
+    guard spooled.feed == nil else { return false }
+    guard settings.mode == .append, let base else { return true }
+    return base.schema.fields.allSatisfy { schema[$0.name]?.type == $0.type }
+  }
+
+  private func direct(on base: Snapshot?) throws -> StagedChange {
+    var rows = RowCounts()
+    rows.inserted = spooled.rowCount
+    let replaced = settings.mode == .overwrite ? try base?.files() ?? [] : []
+    if settings.mode == .overwrite {
+      if spooled.rowCount == 0, !replaced.isEmpty, !allowEmpty {
+        throw Problem(
+          .refused, "the feed has no rows, and overwriting would empty the table",
+          advice: "say --allow-empty if that is meant")
+      }
+      rows.deleted = replaced.reduce(0) { $0 + ($1.statistics?.rowCount ?? 0) }
+    }
+    return StagedChange(
+      added: spooled.partition.map { [$0] } ?? [], removed: replaced, schema: schema,
+      reads: replaced.isEmpty ? .nothing : .everything, rows: rows)
+  }
+
+  private func engine(on base: Snapshot?) throws -> StagedChange {
+    try Engine(staging: staging, limits: limits).stage(partitionPlan(on: base))
+  }
+
+  func partitionPlan(on base: Snapshot?) throws -> PartitionPlan {
+    PartitionPlan(
+      base: try base?.contents()
+        ?? TableContents(storage: storage, schema: Schema([]), partitionColumns: settings.partitionBy.map(\.name), files: []),
+      partitionBy: settings.partitionBy, key: settings.key, schema: schema, feed: try feed(), pattern: pattern,
+      absentIsNull: settings.absentIsNull)
+  }
+
+  private var pattern: WritePattern {
+    switch settings.mode {
+    case .append: .append
+    case .insert: .insert(newestBy: settings.newestBy)
+    case .overwrite: .overwrite(partitions.isEmpty ? .table : .partitions(partitions), allowEmpty: allowEmpty)
+    case .merge, .statefulMerge: .merge(deleteWhen: settings.deleteWhen, newestBy: settings.newestBy)
+    }
+  }
+
+  /// The spool for the engine; a part that was to be the data file serves as one too.
+  private func feed() throws -> Feed {
+    if let feed = spooled.feed { return feed }
+    guard let partition = spooled.partition, let part = partition.files.first,
+      let source = try storage.openToRead(
+        Layout.join(Layout.stagedDirectory(staging.transaction, partition.directory), part.name))
+    else { preconditionFailure("a spool without rows needs no engine") }
+    return Feed(
+      spool: try ParquetFile(source, name: part.name), schema: spooled.schema, rowCount: spooled.rowCount, unit: .row,
+      file: part.name)
+  }
+
+  /// Whether the change leaves the table as it is.
+  func isEmpty(_ change: StagedChange, on base: Snapshot?) -> Bool {
+    change.added.isEmpty && change.removed.isEmpty && change.schema == base?.schema
+  }
+
+  /// For `--dry-run`.
+  func lines(_ change: StagedChange) -> [String] {
+    let added = change.added.map { partition in
+      let rows = partition.files.reduce(0) { $0 + $1.statistics.rowCount }
+      let place = zip(settings.partitionBy.map(\.name), partition.partition).map { "\($0)=\($1 ?? "null")" }
+      return "write \(place.isEmpty ? "the table" : place.joined(separator: ", ")): \(rows) rows"
+    }
+    return added + change.removed.map { "drop \($0.path): \($0.statistics?.rowCount.description ?? "unknown") rows" }
+  }
+}
+
+extension Snapshot {
+  func contents() throws -> TableContents {
+    TableContents(storage: storage, schema: schema, partitionColumns: partitionColumns, files: try files())
+  }
+}

@@ -1,0 +1,97 @@
+/// What an ingestion does to the rows that are there.
+public enum IngestMode: String, Sendable, CaseIterable {
+  /// Adds the feed's rows; a key that is there already is refused.
+  case append
+  /// Adds the rows whose keys are unknown; the others stay as they are.
+  case insert
+  /// Replaces the declared partitions, or the whole table.
+  case overwrite
+  /// Updates, inserts and deletes by key.
+  case merge
+  /// A merge that belongs to an execution, so that the past can be run again.
+  case statefulMerge = "stateful-merge"
+}
+
+/// What happens to a feed some of whose cells do not fit.
+public enum BadRowPolicy: String, Sendable, CaseIterable {
+  /// Nothing is committed.
+  case fail
+  /// The rows that fit are committed; the others are kept in quarantine.
+  case quarantine
+}
+
+/// One commit: one or more feeds into one table.
+public struct IngestRequest: Sendable {
+  public var feeds: [FeedRequest]
+  public var table: String
+  /// Nil: as the table remembers, `append` for a new one.
+  public var mode: IngestMode?
+  /// Key columns. Empty: as the table remembers.
+  public var key: [String]
+  /// Columns, or `year|month|week|day(column)`. Empty: as the table remembers.
+  public var partitionBy: [String]
+  /// Overwrite: the partitions that are replaced, each a value per named column. Empty: the whole table.
+  public var partitions: [[String: String?]]
+  /// Which run this is: a date, a UTC time or an integer, as given.
+  public var execution: String?
+  /// Merge: the boolean column whose true deletes the row.
+  public var deleteWhen: String?
+  /// Merge: the column whose highest value wins among rows of one key.
+  public var newestBy: String?
+  public var badRows: BadRowPolicy
+  /// Applies a feed that is in the table already once more.
+  public var reingest: Bool
+  /// Overwrite: a feed without rows empties the partitions.
+  public var allowEmpty: Bool
+  /// Adds `_source`, `_row` and `_execution`.
+  public var withOrigin: Bool
+  /// Plans, and commits nothing.
+  public var dryRun: Bool
+  public var idempotencyKey: String?
+
+  public init(_ feeds: [FeedRequest], into table: String) {
+    self.feeds = feeds
+    self.table = table
+    key = []
+    partitionBy = []
+    partitions = []
+    badRows = .fail
+    reingest = false
+    allowEmpty = false
+    withOrigin = false
+    dryRun = false
+  }
+}
+
+/// How an ingestion ended. Ending without a new version is an outcome, not an error.
+public struct IngestReport: Sendable {
+  public enum Outcome: String, Sendable {
+    case committed
+    /// The feed is in the table already, or had no effect.
+    case unchanged
+    /// A dry run: `plan` says what would be done.
+    case planned
+  }
+
+  public struct Rows: Sendable {
+    public var read = 0
+    public var inserted = 0
+    public var updated = 0
+    public var deleted = 0
+    public var unchanged = 0
+    public var rejected = 0
+
+    public init() {}
+  }
+
+  public var table: String
+  /// The version committed, or the one that already holds the feed. Nil only for a table that does not exist yet.
+  public var version: Int?
+  public var outcome: Outcome
+  public var rows: Rows
+  public var ingestionID: String
+  /// Why it is unchanged, what was assumed, what was passed over.
+  public var remarks: [String]
+  /// What a dry run would have done, line by line.
+  public var plan: [String]
+}

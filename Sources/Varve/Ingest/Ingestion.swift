@@ -1,0 +1,324 @@
+internal import VarveFeeds
+internal import VarveJSON
+internal import VarveLake
+internal import VarveTables
+
+extension Warehouse {
+  /// Reads the feeds, and commits them as one version.
+  ///
+  /// Doing it again is harmless: a feed that is in the table already changes nothing, and says in which version it is.
+  /// Nothing is visible before the commit, and nothing is left behind by an ingestion that fails.
+  ///
+  /// - Throws: a `Problem`: `failed` for what cannot be read or does not fit, `refused` for what would harm the table.
+  public func ingest(
+    _ request: IngestRequest, onEvent: @escaping (Event) -> Void = { _ in }
+  ) throws -> IngestReport {
+    guard !request.feeds.isEmpty else { throw Problem(.usage, "there is no feed to ingest") }
+    try TableName.check(request.table)
+    let files = try request.feeds.map { try SourceFile(path: $0.path) }
+    let lake = try VarveLake.Warehouse.create(path)
+    let table = try lake.prepare(request.table)
+    do {
+      let ingestion = try Ingestion(self, request, files: files, table: table, onEvent: onEvent)
+      let report = try ingestion.run()
+      if report.version == nil { try lake.discardIfUnused(table) }
+      return report
+    } catch {
+      try? lake.discardIfUnused(table)
+      throw error
+    }
+  }
+}
+
+/// One ingestion, from its files to its commit.
+///
+/// The files are digested while they are decoded; what is decoded goes through the spool, which types it; the spool goes
+/// through the engine, unless it is the data file itself; what the engine staged goes to the committer.
+final class Ingestion {
+  private let warehouse: Warehouse
+  private let request: IngestRequest
+  private let files: [SourceFile]
+  private let table: Table
+  private let onEvent: (Event) -> Void
+  private let base: Snapshot?
+  private let schemaFile: SchemaFile?
+  private let settings: TableSettings
+  private let formats: [FeedFormat]
+  private var remarks: [String] = []
+
+  init(
+    _ warehouse: Warehouse, _ request: IngestRequest, files: [SourceFile], table: Table,
+    onEvent: @escaping (Event) -> Void
+  ) throws {
+    self.warehouse = warehouse
+    self.request = request
+    self.files = files
+    self.table = table
+    self.onEvent = onEvent
+    base = try table.head() == nil ? nil : table.snapshot(at: .head)
+    schemaFile = try SchemaFile.common(of: request.feeds)
+    settings = try TableSettings(request, schema: schemaFile, table: base?.metadata)
+    formats = try request.feeds.map { try $0.detectFormat() }
+  }
+
+  func run() throws -> IngestReport {
+    for file in files { file.startDigest() }
+    defer { for file in files { file.cancel() } }
+    let staging = try StagingArea(table.storage, transaction: warehouse.surroundings.random.identifier())
+    do {
+      return try run(staging)
+    } catch {
+      // After a commit the staging area is gone, or the outcome is unknown and nothing may be removed.
+      if !table.isInDoubt { try? staging.abandon() }
+      throw error
+    }
+  }
+
+  private func run(_ staging: StagingArea) throws -> IngestReport {
+    onEvent(.phase(.reading))
+    let spool = try Spool(
+      staging: staging, known: knownSchema(), fixed: Set(schemaFile?.schema.fields.map(\.name) ?? []),
+      options: spoolOptions(staging), limits: warehouse.limits)
+    if let report = try read(into: spool) {
+      try staging.abandon()
+      return report
+    }
+    let joining = ColumnJoining(
+      base: try base?.contents(), declared: schemaFile?.schema ?? Schema([]),
+      instructions: instructions, computed: [])
+    let joined = try joining.join(spool.spooledColumns(), place: [files[0].name])
+    for remark in joined.remarks { note(remark) }
+    guard let spooled = try spool.finish(joined.decisions) else { throw rejected(spool.rejections) }
+    for rejection in spool.rejections.first {
+      onEvent(.rejected(place: rejection.place.joined(separator: ", "), reason: rejection.reason))
+    }
+    for file in files { try file.checkUnchanged() }
+    let sources = try sources()
+
+    let plan = IngestPlan(
+      settings: settings, partitions: request.partitions, allowEmpty: request.allowEmpty, spooled: spooled,
+      schema: try PartitionBy.extend(joined.schema, by: settings.partitionBy), basedOn: base?.metadata,
+      rowsRead: spool.rowsRead, rowsRejected: spool.rejections.rowCount, staging: staging, limits: warehouse.limits,
+      storage: table.storage)
+    onEvent(.phase(settings.key.isEmpty ? .sorting : .merging))
+    let change = try plan.change(on: base)
+    if request.dryRun {
+      defer { try? staging.abandon() }
+      return report(.planned, version: base?.version, change.rows, try id(sources), plan: plan.lines(change))
+    }
+    if base == nil || plan.isEmpty(change, on: base) {
+      guard base != nil else {
+        guard !change.added.isEmpty || request.allowEmpty else {
+          try staging.abandon()
+          note("the feed has no rows")
+          return report(.unchanged, version: nil, change.rows, try id(sources))
+        }
+        return try commit(change, plan, staging, sources, spool)
+      }
+      try staging.abandon()
+      note("the feed changes nothing")
+      return report(.unchanged, version: base?.version, change.rows, try id(sources))
+    }
+    return try commit(change, plan, staging, sources, spool)
+  }
+
+  // MARK: Reading
+
+  private func knownSchema() -> Schema {
+    var known = base?.schema ?? Schema([])
+    for field in schemaFile?.schema.fields ?? [] {
+      if let index = known.index(of: field.name) { known.fields[index] = field } else { known.fields.append(field) }
+    }
+    return known
+  }
+
+  private func spoolOptions(_ staging: StagingArea) throws -> Spool.Options {
+    var options = Spool.Options()
+    let isWhole = settings.mode == .append || (settings.mode == .overwrite && request.partitions.isEmpty)
+    if isWhole, settings.key.isEmpty, settings.partitionBy.isEmpty { options.directory = try staging.makePartition() }
+    options.keepsAbsent = settings.mode == .merge || settings.mode == .statefulMerge
+    options.keepsOrigins = options.directory == nil || base != nil
+    options.quarantines = request.badRows == .quarantine
+    options.typing = TypingOptions(
+      zone: try Zone(named: settings.timezone),
+      errorCells: TypingOptions.ErrorCells(rawValue: request.feeds[0].errorCells.rawValue) ?? .reject,
+      absentIsNull: settings.absentIsNull, canonicalJSON: { (try? JSONValue(parsing: $0))?.bytes(.canonical) })
+    return options
+  }
+
+  /// Columns that say what to do with a row, and are in the table only if it has them anyway.
+  private var instructions: Set<String> {
+    guard let deleteWhen = settings.deleteWhen, base?.schema.index(of: deleteWhen) == nil else { return [] }
+    return [deleteWhen]
+  }
+
+  /// Spools all feeds. Returns a report when it turns out that the table has them already.
+  private func read(into spool: Spool) throws -> IngestReport? {
+    let byteCount = files.reduce(0) { $0 + $1.byteCount }
+    var bytesBefore = 0
+    for (index, feed) in request.feeds.enumerated() {
+      spool.beginFeed()
+      let format = formats[index]
+      let ahead = ReadAhead { try feed.open(format) }
+      let origin = settings.withOrigin ? OriginColumns(file: files[index].name, execution: request.execution) : nil
+      reading: while true {
+        switch ahead.next() {
+        case .batch(let batch, let bytesRead, _):
+          try spool.append(origin?.extend(batch) ?? batch)
+          onEvent(.progress(bytesRead: bytesBefore + bytesRead, byteCount: byteCount, rows: spool.rowsRead))
+          if let report = try reportIfIngested(waits: false) { return report }
+        case .end(_, let found):
+          for remark in found { note(remark) }
+          break reading
+        case .failure(let error): throw error
+        }
+      }
+      bytesBefore += files[index].byteCount
+    }
+    onEvent(.progress(bytesRead: byteCount, byteCount: byteCount, rows: spool.rowsRead))
+    return try reportIfIngested(waits: true)
+  }
+
+  private func note(_ remark: String) {
+    remarks.append(remark)
+    onEvent(.remark(remark))
+  }
+
+  // MARK: The same feed again
+
+  private var isCheckedForRepeat = false
+
+  private func sources() throws -> [FeedSource] {
+    try zip(files, zip(request.feeds, formats)).map { file, feed in
+      FeedSource(
+        name: file.name, sha256: try file.digest(), byteCount: file.byteCount, selector: feed.0.selector(feed.1))
+    }
+  }
+
+  private func reportIfIngested(waits: Bool) throws -> IngestReport? {
+    guard !isCheckedForRepeat, !request.reingest, !request.dryRun, let base else { return nil }
+    if !waits, try files.contains(where: { try $0.digestIfDone() == nil }) { return nil }
+    isCheckedForRepeat = true
+    let sources = try sources()
+    guard let version = try RepeatedFeed(table: table, base: base, request: request, settings: settings)
+      .version(holding: sources)
+    else { return nil }
+    return unchanged(in: version, head: base.version, sources)
+  }
+
+  private func unchanged(in version: Int64, head: Int64, _ sources: [FeedSource]) -> IngestReport {
+    let later = head - version
+    let since = later == 0 ? "" : "; \(later) later version\(later == 1 ? "" : "s") changed the table"
+    note("already in version \(version)\(since); `--reingest` applies it again")
+    return report(.unchanged, version: version, RowCounts(), (try? id(sources)) ?? "")
+  }
+
+  // MARK: Ending
+
+  private func rejected(_ summary: RejectionSummary) -> Problem {
+    for rejection in summary.first {
+      onEvent(.rejected(place: rejection.place.joined(separator: ", "), reason: rejection.reason))
+    }
+    guard let first = summary.first.first else {
+      return Problem(.failed, at: [files[0].name], "\(summary.rowCount) rows were rejected")
+    }
+    let others = summary.cellCount - 1
+    let more = others == 0 ? "" : " (and \(others) more cell\(others == 1 ? "" : "s"))"
+    return Problem(
+      .failed, at: first.place, first.reason + more,
+      advice: "mend the feed, or lay such rows aside with --on-bad-row quarantine")
+  }
+
+  /// Names the ingestion by what it is of: the same feed into the same table, asked for in the same way, has one id.
+  private func id(_ sources: [FeedSource]) throws -> String {
+    var object: JSONObject = [
+      "mode": .string(settings.mode.rawValue), "sources": .array(sources.map(\.json)), "table": .string(request.table),
+    ]
+    if let execution = request.execution { object["execution"] = .string(execution) }
+    if !request.partitions.isEmpty { object["partitions"] = .array(request.partitions.map(\.json)) }
+    if request.reingest || settings.mode == .overwrite, let base { object["base"] = JSONValue(base.version) }
+    return String(Digest.sha256(Array(JSONValue.object(object).text(.canonical).utf8)).prefix(32))
+  }
+
+  private func commit(
+    _ change: StagedChange, _ plan: IngestPlan, _ staging: StagingArea, _ sources: [FeedSource], _ spool: Spool
+  ) throws -> IngestReport {
+    onEvent(.phase(.committing))
+    let ingestionID = try id(sources)
+    var details = JSONObject()
+    if !request.partitions.isEmpty { details["partitions"] = .array(request.partitions.map(\.json)) }
+    if let kept = try spool.quarantine.keep(table.storage, ingestion: ingestionID) {
+      details["quarantine"] = [
+        "path": .string(kept.path), "rows": JSONValue(spool.quarantine.rowCount), "sha256": .string(kept.sha256),
+      ]
+    }
+    do {
+      return try commit(change, plan, staging, sources, ingestionID, details)
+    } catch {
+      if !table.isInDoubt { try? spool.quarantine.discard(table.storage, ingestion: ingestionID) }
+      throw error
+    }
+  }
+
+  private func commit(
+    _ change: StagedChange, _ plan: IngestPlan, _ staging: StagingArea, _ sources: [FeedSource], _ ingestionID: String,
+    _ details: JSONObject
+  ) throws -> IngestReport {
+    let bookkeeping = Bookkeeping(
+      ingestion: ingestionID, idempotencyKey: request.idempotencyKey,
+      operation: settings.mode == .merge || settings.mode == .insert ? .merge : .write, mode: settings.mode.rawValue,
+      sources: sources, execution: request.execution, rows: change.rows, details: details)
+    let commit: Commit
+    if let base {
+      commit = Commit(
+        change, to: table, base: base, staging: staging, bookkeeping: bookkeeping,
+        refusesRepeat: !request.reingest && settings.mode != .overwrite
+      ) { try plan.change(on: $0) }
+    } else {
+      let clock = warehouse.surroundings.clock
+      let metadata = settings.metadata(
+        id: warehouse.surroundings.random.uuid(), schema: plan.schema, createdTime: clock.milliseconds())
+      commit = Commit(change, creating: table, as: metadata, staging: staging, bookkeeping: bookkeeping) {
+        try plan.change(on: $0)
+      }
+    }
+    switch try warehouse.committer.commit(commit) {
+    case .committed(let committed):
+      for problem in committed.remarks { note("\(problem)") }
+      onEvent(.committed(table: request.table, version: Int(committed.version)))
+      return report(.committed, version: committed.version, committed.rows, ingestionID)
+    case .alreadyIngested(let version):
+      return unchanged(in: version, head: try table.head() ?? version, sources)
+    case .unchanged(let version):
+      note("the feed changes nothing")
+      return report(.unchanged, version: version, change.rows, ingestionID)
+    }
+  }
+
+  private func report(
+    _ outcome: IngestReport.Outcome, version: Int64?, _ counts: RowCounts, _ id: String, plan: [String] = []
+  ) -> IngestReport {
+    IngestReport(
+      table: request.table, version: version.map(Int.init), outcome: outcome, rows: IngestReport.Rows(counts),
+      ingestionID: id, remarks: remarks, plan: plan)
+  }
+}
+
+extension IngestReport.Rows {
+  init(_ counts: RowCounts) {
+    self.init()
+    read = counts.read
+    inserted = counts.inserted
+    updated = counts.updated
+    deleted = counts.deleted
+    unchanged = counts.unchanged
+    rejected = counts.rejected
+  }
+}
+
+extension [String: String?] {
+  /// A declared partition, as bookkeeping keeps it.
+  var json: JSONValue {
+    .object(JSONObject(sorted { $0.key < $1.key }.map { ($0.key, $0.value.map(JSONValue.string) ?? .null) }))
+  }
+}

@@ -1,0 +1,80 @@
+internal import VarveFeeds
+internal import VarveJSON
+internal import VarveLake
+internal import VarveTables
+
+/// What an ingestion goes by: what was asked for, and where nothing was, what the table remembers.
+struct TableSettings: Sendable {
+  var mode: IngestMode
+  var key: [String]
+  var partitionBy: [PartitionBy]
+  var deleteWhen: String?
+  var newestBy: String?
+  var timezone: String
+  var absentIsNull: Bool
+  var withOrigin: Bool
+
+  /// `schema`: that of a schema file, if one was given.
+  init(_ request: IngestRequest, schema: SchemaFile?, table: TableMetadata?) throws {
+    let asked = try request.partitionBy.map { try PartitionBy($0) }
+    let remembered = try table?.columns(.partitionBy).map { try PartitionBy($0) }
+    key = try TableSettings.settle("key", asked: request.key, remembered: table?.key) { $0 }
+    // A table of somebody else remembers its partition columns alone.
+    let known = remembered.flatMap { $0.isEmpty ? nil : $0 } ?? table?.partitionColumns.map(PartitionBy.column)
+    partitionBy = try TableSettings.settle("partition-by", asked: asked, remembered: known) { $0.map(\.text) }
+    mode = request.mode ?? table?[.mode].flatMap(IngestMode.init(rawValue:)) ?? .append
+    deleteWhen = request.deleteWhen ?? table?[.deleteWhen]
+    newestBy = request.newestBy ?? table?[.newestBy]
+    withOrigin = request.withOrigin || table?[.withOrigin] == "true"
+    absentIsNull = schema?.absentIsNull ?? (table?[.absent] == "null")
+
+    let zones = Set(request.feeds.compactMap(\.timezone) + (schema?.timezone.map { [$0] } ?? []))
+    guard zones.count <= 1 else {
+      throw Problem(.usage, "the feeds name several time zones: \(zones.sorted().joined(separator: ", "))")
+    }
+    timezone = zones.first ?? table?[.timezone] ?? "UTC"
+
+    if Set(key).count < key.count { throw Problem(.usage, "--key names a column twice: \(key.joined(separator: ","))") }
+    if mode == .merge || mode == .insert || mode == .statefulMerge, key.isEmpty {
+      throw Problem(
+        .usage, at: [request.table], "--mode \(mode.rawValue) needs a key, and the table has none",
+        advice: "name its columns with --key")
+    }
+    if let option = [deleteWhen.map { _ in "--delete-when" }].compactMap({ $0 }).first, request.deleteWhen != nil,
+      mode != .merge, mode != .statefulMerge
+    {
+      throw Problem(.usage, "\(option) goes with --mode merge", advice: "leave it out, or merge")
+    }
+    if !request.partitions.isEmpty, mode != .overwrite {
+      throw Problem(.usage, "--partition goes with --mode overwrite", advice: "leave it out, or overwrite")
+    }
+  }
+
+  private static func settle<Wanted: Equatable>(
+    _ option: String, asked: [Wanted], remembered: [Wanted]?, text: ([Wanted]) -> [String]
+  ) throws -> [Wanted] {
+    guard let remembered, !asked.isEmpty else { return asked.isEmpty ? remembered ?? [] : asked }
+    guard asked == remembered else {
+      let has = remembered.isEmpty ? "none" : text(remembered).joined(separator: ",")
+      throw Problem(
+        .refused, "--\(option) \(text(asked).joined(separator: ",")): the table has \(has), since it was made",
+        advice: "leave the option out, or ingest into a new table")
+    }
+    return asked
+  }
+
+  /// The properties of a table that is made with these settings.
+  func metadata(id: String, schema: Schema, createdTime: Int64) -> TableMetadata {
+    var metadata = TableMetadata(
+      id: id, schema: schema, partitionColumns: partitionBy.map(\.name), createdTime: createdTime)
+    metadata.key = key
+    metadata[.mode] = mode.rawValue
+    metadata.setColumns(.partitionBy, partitionBy.map(\.text))
+    metadata[.deleteWhen] = deleteWhen
+    metadata[.newestBy] = newestBy
+    if timezone != "UTC" { metadata[.timezone] = timezone }
+    if absentIsNull { metadata[.absent] = "null" }
+    if withOrigin { metadata[.withOrigin] = "true" }
+    return metadata
+  }
+}

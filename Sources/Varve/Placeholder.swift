@@ -1,1 +1,0 @@
-// story file to come

@@ -1,0 +1,50 @@
+internal import VarveLake
+internal import VarveTables
+
+/// A directory of tables: where feeds become versions, and versions are read.
+///
+/// ```swift
+/// let warehouse = Warehouse(at: "Warehouse")
+/// let report = try warehouse.ingest(IngestRequest([FeedRequest(path: "products.xlsx")], into: "products"))
+/// let result = try warehouse.query("SELECT market, count(*) FROM products GROUP BY market")
+/// while let row = try result.next() { print(row) }
+/// ```
+///
+/// Reading takes no lock and writes nothing. Any number of processes may read and write at once. The library prints
+/// nothing and starts no more threads than `threads`, besides one that reads a feed ahead and one that digests it.
+public final class Warehouse: Sendable {
+  /// The directory. It need not exist before the first ingestion; its parent must.
+  public let path: String
+  let surroundings: Surroundings
+  let threads: Int
+
+  public init(at path: String, surroundings: Surroundings = .system, threads: Int = Warehouse.processorCount) {
+    precondition(threads > 0, "a warehouse works with at least one thread")
+    self.path = path
+    self.surroundings = surroundings
+    self.threads = threads
+  }
+
+  var limits: EngineLimits { EngineLimits(parallelism: threads) }
+
+  var committer: Committer {
+    Committer(clock: surroundings.clock, random: surroundings.random, writer: "Varve/\(Varve.version)")
+  }
+
+  /// What is there; nil where the directory is missing.
+  func lake() throws -> VarveLake.Warehouse? { try VarveLake.Warehouse.open(path) }
+
+  /// A table that is there.
+  func table(_ name: String) throws -> Table {
+    if let table = try lake()?.table(name) { return table }
+    let names = try lake()?.tableNames() ?? []
+    throw Problem(
+      .failed, "there is no table \"\(name)\" in \(path)",
+      advice: names.isEmpty ? "ingest a feed into it first" : "the tables are \(names.joined(separator: ", "))")
+  }
+}
+
+/// This library.
+public enum Varve {
+  public static let version = "0.1.0"
+}

@@ -1,0 +1,211 @@
+package import VarveParquet
+package import VarveTables
+
+/// Feeds on their way to becoming a version: typed column by column as they are read, and laid down in staging as one
+/// Parquet file in feed order, decoded once.
+///
+/// Types are found while reading. A column is encoded under the narrowest type that holds what has come so far; when a
+/// later value widens it, the chunks before keep their type, and with it the spellings that give their source texts back.
+/// `finish` encodes just those chunks again. Where nothing widened, the file needs only its footer, and for a plain
+/// append it is the data file itself.
+package final class Spool {
+  package struct Options: Sendable {
+    /// Becomes part files of this staged directory; nil keeps the rows in a scratch file for the engine.
+    package var directory: String?
+    /// Keeps which rows lack which columns: a merge leaves those values alone.
+    package var keepsAbsent = false
+    /// Keeps where each row came from, for messages about rows and for `_row` and `_source`.
+    package var keepsOrigins = false
+    /// Rows with a cell that does not fit are laid aside, instead of failing the feed.
+    package var quarantines = false
+    package var typing = TypingOptions()
+    package var parquet = ParquetOptions()
+
+    package init() {}
+  }
+
+  let staging: StagingArea
+  let options: Options
+  let limits: EngineLimits
+  let file: SpoolFile
+  /// A part holds the table's columns alone.
+  let originFile: SpoolFile
+  /// Fields whose type is fixed beforehand, and those whose columns exist already but may widen.
+  private let known: Schema
+  private let fixed: Set<String>
+
+  private(set) var columns: [SpoolColumn] = []
+  private var columnOfHeader: [String: Int] = [:]
+  /// Of the feed being read: which column each of its positions is.
+  private var mapping: [Int] = []
+  private(set) var groupRows: [Int] = []
+  private var openRows = 0
+  private var openBytes = 0
+
+  private(set) var originColumns = SpoolOrigins()
+  package internal(set) var rejections = RejectionSummary()
+  package let quarantine: QuarantineDraft
+
+  /// Rows that were read, laid aside ones included.
+  package private(set) var rowsRead = 0
+  package var rowCount: Int { groupRows.reduce(openRows, +) }
+
+  /// `known`: the table's columns or those of a schema file; `fixed`: the names among them that never widen.
+  package init(
+    staging: StagingArea, known: Schema, fixed: Set<String>, options: Options, limits: EngineLimits
+  ) throws {
+    self.staging = staging
+    self.known = known
+    self.fixed = fixed
+    self.options = options
+    self.limits = limits
+    file = try SpoolFile(staging, directory: options.directory)
+    originFile = options.directory == nil ? file : try SpoolFile(staging, directory: nil)
+    quarantine = QuarantineDraft(staging)
+    for field in known.fields where !field.isNullable { _ = try column(forHeader: field.name) }
+  }
+
+  /// The columns that follow are those of another feed.
+  package func beginFeed() { mapping = [] }
+
+  /// Types and lays down the rows of a batch.
+  package func append(_ raw: RawBatch) throws {
+    guard raw.rowCount > 0 else { return }
+    rowsRead += raw.rowCount
+    while mapping.count < raw.columns.count {
+      mapping.append(try column(forHeader: raw.columns[mapping.count].name))
+    }
+    let positions = try positionsByColumn(raw)
+    let columns = columns
+    var typed = try concurrently(columns.count, parallelism: limits.parallelism) { index in
+      if let position = positions[index] { return columns[index].type(raw.columns[position], origins: raw.origins) }
+      return columns[index].typeMissing(rowCount: raw.rowCount, origins: raw.origins)
+    }
+
+    var kept: [Int]?
+    let rejectedRows = Set(typed.flatMap(\.rejectedRows))
+    if !rejectedRows.isEmpty {
+      let all = typed.flatMap(\.rejections)
+      rejections.add(all, rows: rejectedRows.count)
+      if !options.quarantines { return }
+      try quarantine.add(raw, rows: rejectedRows.sorted(), rejections: typed)
+      kept = (0..<raw.rowCount).filter { !rejectedRows.contains($0) }
+    }
+    if rejections.rowCount > 0, !options.quarantines { return }
+    var origins = raw.origins
+    if let kept {
+      typed = typed.map { $0.gather(rows: kept) }
+      origins.positions = kept.map { origins.positions[$0] }
+    }
+    try lay(typed, rowCount: kept?.count ?? raw.rowCount, origins: origins)
+    openBytes += raw.columns.reduce(0) { $0 + $1.bytes.count + 8 * $1.count }
+    if openRows >= limits.rowGroupRowsMax || openBytes >= limits.rowGroupBytesMax { try closeGroup() }
+  }
+
+  private func lay(_ typed: [TypedColumn], rowCount: Int, origins: Origins) throws {
+    guard rowCount > 0 else { return }
+    let columns = columns
+    _ = try concurrently(columns.count, parallelism: limits.parallelism) { index in
+      columns[index].append(typed[index], rowCount: rowCount)
+    }
+    if options.keepsOrigins { originColumns.append(origins, options: options.parquet) }
+    openRows += rowCount
+  }
+
+  /// Which column of the batch, if any, each of the spool's columns takes.
+  private func positionsByColumn(_ raw: RawBatch) throws -> [Int?] {
+    var positions = [Int?](repeating: nil, count: columns.count)
+    for (position, index) in mapping.prefix(raw.columns.count).enumerated() {
+      if let other = positions[index] {
+        throw Problem(
+          .failed, at: [raw.origins.file],
+          "\"\(raw.columns[other].name)\" and \"\(raw.columns[position].name)\" both mean the column "
+            + "\"\(columns[index].header)\"",
+          advice: "leave one of them out, or change the aliases")
+      }
+      positions[index] = position
+    }
+    return positions
+  }
+
+  /// The column that a header means, made when it is new.
+  private func column(forHeader header: String) throws -> Int {
+    let field = ColumnName.index(ofHeader: header, in: known).map { known.fields[$0] }
+    let name = field?.name ?? header
+    if let index = columnOfHeader[name] { return index }
+    let typer: ColumnTyper
+    let declared: Field?
+    if let field, isFixed(field) {
+      declared = field
+      typer = try ColumnTyper(declared: field, options: options.typing)
+    } else {
+      declared = nil
+      typer = ColumnTyper(inferring: name, options: options.typing)
+    }
+    let column = SpoolColumn(
+      header: name, declared: declared, typer: typer, options: options.parquet, keepsAbsent: options.keepsAbsent)
+    try column.startBehind(closedGroups: groupRows, place: file.append)
+    column.appendAbsent(openRows)
+    columns.append(column)
+    columnOfHeader[name] = columns.count - 1
+    return columns.count - 1
+  }
+
+  /// Text and JSON take whatever comes; a format says how to read a type that inference would not find.
+  private func isFixed(_ field: Field) -> Bool {
+    fixed.contains(field.name) || field.type == .text || field.type == .json || field.format != nil
+      || !field.nulls.isEmpty || field.decimal != "." || !field.isNullable
+  }
+
+  /// Encodes the open row group and writes it.
+  func closeGroup() throws {
+    guard openRows > 0 else { return }
+    let columns = columns
+    _ = try concurrently(columns.count, parallelism: limits.parallelism) { columns[$0].closeGroup() }
+    for column in columns { try column.write(place: file.append) }
+    if options.keepsOrigins { try originColumns.closeGroup(place: originFile.append) }
+    groupRows.append(openRows)
+    openRows = 0
+    openBytes = 0
+  }
+}
+
+extension SpoolColumn {
+  /// A batch whose feed has no such column: absent cells, which a column that must not be null rejects.
+  func typeMissing(rowCount: Int, origins: Origins) -> TypedColumn {
+    guard let declared, !declared.isNullable else {
+      return TypedColumn(absent: [Bool](repeating: true, count: rowCount))
+    }
+    let raw = RawColumn(
+      name: header, kinds: [RawKind](repeating: .absent, count: rowCount), ends: [Int](repeating: 0, count: rowCount))
+    return type(raw, origins: origins)
+  }
+}
+
+extension TypedColumn {
+  /// The rows of these numbers, ascending; rejections are left behind.
+  func gather(rows: [Int]) -> TypedColumn {
+    TypedColumn(
+      column: column?.gather(rows: rows), absent: absent.isEmpty ? [] : rows.map { absent[$0] },
+      spellings: spellings.gather(rows: rows))
+  }
+}
+
+/// The cells that did not fit: how many, and the first of them.
+package struct RejectionSummary: Sendable {
+  package static let keptMax = 20
+  package private(set) var cellCount = 0
+  package private(set) var rowCount = 0
+  package private(set) var first: [Rejection] = []
+
+  package init() {}
+
+  mutating func add(_ rejections: [Rejection], rows: Int) {
+    cellCount += rejections.count
+    rowCount += rows
+    let room = RejectionSummary.keptMax - first.count
+    if room > 0 {
+      first += rejections.sorted { $0.origin.position < $1.origin.position }.prefix(room)
+    }
+  }
+}

@@ -1,3 +1,4 @@
+internal import Glibc
 internal import VarveTables
 
 /// Times as people write them in SQL: `2024`, `2024-10`, `2024-10-06`, `2024-10-06 12:00`, `2024-10-06T12:00:00.5Z`,
@@ -15,6 +16,23 @@ enum InstantText {
       guard let local = CivilTime.local(iso: text.bytes) else { return nil }
       return local.microseconds - Int64(local.offset ?? 0) * 1_000_000
     }
+  }
+
+  /// The order of two times in Varve's own spelling that differ in more than a fraction of a second; nil for others.
+  static func orderOfSeconds(_ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPointer) -> Int32? {
+    guard isCanonical(left), isCanonical(right), let first = left.baseAddress, let second = right.baseAddress else {
+      return nil
+    }
+    let order = memcmp(first, second, secondsLength)
+    return order == 0 ? nil : order < 0 ? -1 : 1
+  }
+
+  /// `2024-10-06T12:00:00`.
+  private static let secondsLength = 19
+
+  private static func isCanonical(_ text: UnsafeRawBufferPointer) -> Bool {
+    text.count > secondsLength && text[10] == UInt8(ascii: "T") && text[text.count - 1] == UInt8(ascii: "Z")
+      && text[0] &- UInt8(ascii: "0") < 10
   }
 
   private static func number(_ text: UnsafeRawBufferPointer, _ start: Int, _ digits: Int) -> Int? {

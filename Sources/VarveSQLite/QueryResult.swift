@@ -26,6 +26,12 @@ package final class QueryResult {
     }
   }
 
+  /// No more rows come.
+  func end() {
+    isDone = true
+    statement.reset()
+  }
+
   /// The next row: one value per column, of the column's type where it has one; nil at the end.
   package func next() throws -> [Value]? {
     guard !isDone else { return nil }
@@ -40,8 +46,7 @@ package final class QueryResult {
     }
     if let limit = session.budget.limits.rowsMax, rowCount >= limit {
       isCut = true
-      isDone = true
-      statement.reset()
+      end()
       return nil
     }
     rowCount += 1

@@ -21,6 +21,7 @@ package final class QuerySession {
   /// What the authorizer refused in the statement being prepared.
   private var refused: String?
   private var stopped: Problem?
+  private weak var running: QueryResult?
 
   package init(
     _ catalog: any QueryCatalog, limits: QueryLimits = QueryLimits(), interrupt: QueryInterrupt? = nil
@@ -56,7 +57,9 @@ package final class QuerySession {
   package func query(_ sql: String, _ values: [SQLValue] = []) throws -> QueryResult {
     let statement = try prepare(sql)
     try statement.bind(values)
-    return QueryResult(self, statement)
+    let result = QueryResult(self, statement)
+    running = result
+    return result
   }
 
   /// How a query would be carried out: for each scan what it reads, in the order of the loops.
@@ -81,6 +84,7 @@ package final class QuerySession {
   // MARK: Preparing
 
   private func prepare(_ sql: String, keepingPlans: Bool = false) throws -> Statement {
+    running?.end()
     for table in tables where !keepingPlans { table.forget() }
     budget.start()
     stopped = nil

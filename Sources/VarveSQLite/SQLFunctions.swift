@@ -24,7 +24,13 @@ enum SQLFunctions {
   }
 
   private static let orderTimes: Order = { _, leftCount, left, rightCount, right in
-    SQLFunctions.compare(left, leftCount, right, rightCount, InstantText.microseconds) {
+    if let order = InstantText.orderOfSeconds(
+      UnsafeRawBufferPointer(start: left, count: Int(leftCount)),
+      UnsafeRawBufferPointer(start: right, count: Int(rightCount)))
+    {
+      return order
+    }
+    return SQLFunctions.compare(left, leftCount, right, rightCount, InstantText.microseconds) {
       $0 == $1 ? 0 : $0 < $1 ? -1 : 1
     }
   }
@@ -120,13 +126,6 @@ enum SQLFunctions {
 
   private static let finishSum: @convention(c) (OpaquePointer?) -> Void = { context in
     guard let sum = sum(context)?.pointee, sum.hasValue, !sum.isBroken else { return }
-    var text: [UInt8] = []
-    ValueText.append(unscaled: sum.unscaled, scale: Int(sum.scale), to: &text)
-    text.withUnsafeBytes { bytes in
-      guard let start = bytes.baseAddress else { return }
-      start.withMemoryRebound(to: CChar.self, capacity: bytes.count) {
-        sqlite3_result_text64(context, $0, UInt64(bytes.count), transient, UInt8(SQLITE_UTF8))
-      }
-    }
+    ResultText.setDecimal(context, sum.unscaled, scale: Int(sum.scale))
   }
 }

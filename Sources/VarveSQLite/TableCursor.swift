@@ -13,8 +13,6 @@ final class TableCursor {
   private(set) var window = RowWindow()
   private var readers: UnsafeMutablePointer<ColumnReader>
   private let forms: [ColumnForm]
-  /// Scratch for the text of values.
-  var text: [UInt8] = []
 
   init(_ forms: [ColumnForm]) {
     self.forms = forms

@@ -1,5 +1,4 @@
 internal import CSQLite
-internal import Glibc
 internal import VarveTables
 
 /// The callbacks through which SQLite reads a `QueriedTable`.
@@ -190,32 +189,15 @@ enum VirtualTable {
         UnsafeRawPointer(bytes + start).withMemoryRebound(to: CChar.self, capacity: ends[row] - start) {
           sqlite3_result_text64(context, $0, UInt64(ends[row] - start), transient, UInt8(SQLITE_UTF8))
         }
-      case .date, .timestamp, .decimal, .wideDecimal:
-        setText(context, reader.pointee, values, row, raw.pointee.cursor.takeUnretainedValue())
+      case .date: ResultText.setDate(context, values.assumingMemoryBound(to: Int64.self)[row])
+      case .timestamp: ResultText.setTimestamp(context, values.assumingMemoryBound(to: Int64.self)[row])
+      case .decimal:
+        let unscaled = Int128(values.assumingMemoryBound(to: Int64.self)[row])
+        ResultText.setDecimal(context, unscaled, scale: reader.pointee.scale)
+      case .wideDecimal:
+        let unscaled = values.assumingMemoryBound(to: Int128.self)[row]
+        ResultText.setDecimal(context, unscaled, scale: reader.pointee.scale)
       }
       return SQLITE_OK
     }
-
-  private static func setText(
-    _ context: OpaquePointer?, _ reader: ColumnReader, _ values: UnsafeRawPointer, _ row: Int, _ cursor: TableCursor
-  ) {
-    cursor.text.removeAll(keepingCapacity: true)
-    if reader.kind == .wideDecimal {
-      let unscaled = values.assumingMemoryBound(to: Int128.self)[row]
-      ValueText.append(unscaled: unscaled, scale: reader.scale, to: &cursor.text)
-    } else {
-      let value = values.assumingMemoryBound(to: Int64.self)[row]
-      switch reader.kind {
-      case .date: CivilTime.append(days: value, to: &cursor.text)
-      case .timestamp: CivilTime.append(microseconds: value, to: &cursor.text)
-      default: ValueText.append(unscaled: Int128(value), scale: reader.scale, to: &cursor.text)
-      }
-    }
-    cursor.text.withUnsafeBytes { bytes in
-      guard let start = bytes.baseAddress else { return }
-      start.withMemoryRebound(to: CChar.self, capacity: bytes.count) {
-        sqlite3_result_text64(context, $0, UInt64(bytes.count), transient, UInt8(SQLITE_UTF8))
-      }
-    }
-  }
 }

@@ -273,6 +273,33 @@ func products() -> MemoryTable {
     #expect(interrupted?.kind == .interrupted)
   }
 
+  @Test func `a second query ends the first`() throws {
+    let session = try session(["products": products()])
+    let first = try session.query("SELECT a.id FROM products a JOIN products b USING (id)")
+    #expect(try first.next() == [.int64(1)])
+    #expect(try session.rows("SELECT count(*) FROM products") == [[.int64(5)]])
+    #expect(try first.next() == nil)
+  }
+
+  @Test(arguments: [DataType.date, .timestamp])
+  func `a date of a stranger's file beyond all calendars is an error, not a crash`(type: DataType) throws {
+    for value in [Int64.min, -100_000_000_000_000_000, 100_000_000_000_000_000 * 9, .max] {
+      let table = MemoryTable(
+        Schema([Field("a", type)]), [[type == .date ? .date(value) : .timestamp(value)]])
+      let problem = #expect(throws: Problem.self) { try session(["t": NoBounds(table)]).rows("SELECT a FROM t") }
+      #expect(problem?.description.contains("0001 to 9999") == true)
+    }
+  }
+
+  private struct NoBounds: QueryTable {
+    let table: MemoryTable
+    init(_ table: MemoryTable) { self.table = table }
+    var schema: Schema { table.schema }
+    var estimatedRowCount: Int { 1 }
+    func scan(_ request: ScanRequest) throws -> any BatchStream { try table.scan(request) }
+    func explain(_ request: ScanRequest) -> [String] { [] }
+  }
+
   @Test func `an explanation names each scan's table, columns and constraints`() throws {
     let session = try session(["products": products(), "products@1": products()])
     let scans = try session.explain(

@@ -1,4 +1,5 @@
 import Glibc
+import Varve
 package import VarveTables
 
 /// One run of the command line: where it prints, and what it ends with.
@@ -28,9 +29,26 @@ package struct Session {
     case .help(let command?):
       try output.write(help(on: command, width: helpWidth))
     case .version:
-      try output.writeLine("varve \(varveVersion)")
-    case .run(let invocation):
-      throw Problem(.failed, "`varve \(invocation.command.name)` cannot run yet")
+      try output.writeLine("varve \(Varve.version)")
+    case .run(let call):
+      let directory = call["warehouse"] ?? nonEmpty(environment("VARVE_WAREHOUSE")) ?? "Warehouse"
+      let warehouse = Warehouse(at: directory, surroundings: try surroundingsOfProcess())
+      try run(call, warehouse)
+    }
+  }
+
+  private func run(_ call: Invocation, _ warehouse: Warehouse) throws {
+    switch call.command.name {
+    case "ingest": try ingest(call, warehouse)
+    case "preview": try preview(call, warehouse)
+    case "cells": try cells(call, warehouse)
+    case "tables": try tables(call, warehouse)
+    case "describe": try describe(call, warehouse)
+    case "history": try history(call, warehouse)
+    case "query": try query(call, warehouse)
+    case "diff": try diff(call, warehouse)
+    case "ingestions": try ingestions(call, warehouse)
+    default: preconditionFailure("the command \(call.command.name) is in the table, and nothing runs it")
     }
   }
 
@@ -54,5 +72,3 @@ package func exitCode(_ kind: Problem.Kind) -> Int32 {
   case .interrupted: 130
   }
 }
-
-package let varveVersion = "0.1.0"

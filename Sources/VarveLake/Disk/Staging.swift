@@ -1,4 +1,5 @@
 internal import Dispatch
+internal import Glibc
 internal import Synchronization
 internal import VarveTables
 
@@ -147,6 +148,18 @@ package final class ScratchFile {
   private let file: FileWriter
 
   fileprivate init(_ file: FileWriter) { self.file = file }
+
+  /// One outside any table, for readers, which write nothing into a warehouse. It has no name, and goes with its handle.
+  package static func temporary(random: RandomSource = .system) throws -> ScratchFile {
+    let directory = getenv("TMPDIR").map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 } ?? "/tmp"
+    guard let storage = try Storage.open(directory) else {
+      throw Problem(.failed, at: [directory], "there is no such directory", advice: "set TMPDIR to one that is there")
+    }
+    let name = ".varve-\(random.identifier())"
+    let file = try storage.create(name)
+    try storage.removeIfPresent(name)
+    return ScratchFile(file)
+  }
 
   package var byteCount: Int { file.byteCount }
 

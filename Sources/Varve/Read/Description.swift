@@ -1,0 +1,90 @@
+internal import VarveJSON
+internal import VarveLake
+public import VarveTables
+
+/// A table in a list of them.
+public struct TableSummary: Sendable {
+  public var name: String
+  /// What readers are shown.
+  public var version: Int
+  /// Nil where another writer left out how many rows its files have.
+  public var rowCount: Int?
+  public var columnCount: Int
+  public var key: [String]
+  public var partitionColumns: [String]
+  /// What an ingestion does that says nothing else: `append`.
+  public var mode: String
+  /// When that version was committed: `2024-10-06T12:00:00Z`.
+  public var updated: String
+}
+
+/// What a table is at one version.
+public struct TableDescription: Sendable {
+  public var name: String
+  public var version: Int
+  public var schema: Schema
+  public var key: [String]
+  public var partitionColumns: [String]
+  public var mode: String
+  public var rowCount: Int?
+  public var fileCount: Int
+  public var byteCount: Int
+  /// How readers come to a version: `follow`, `held at 7`, `pinned at 7`.
+  public var publication: String
+  public var created: String?
+  public var updated: String
+  /// The schema file in force, as `--schema` reads it.
+  public var schemaFile: String
+}
+
+extension Warehouse {
+  /// Every table, by name.
+  public func tables() throws -> [TableSummary] {
+    guard let lake = try lake() else { return [] }
+    return try lake.tableNames().compactMap { name in
+      // A table may go away between the listing and the look at it.
+      guard let snapshot = try lake.table(name)?.snapshot() else { return nil }
+      return TableSummary(
+        name: name, version: Int(snapshot.version), rowCount: snapshot.rowCount(),
+        columnCount: snapshot.schema.fields.count, key: snapshot.metadata.key,
+        partitionColumns: snapshot.partitionColumns, mode: snapshot.metadata[.mode] ?? IngestMode.append.rawValue,
+        updated: timeText(snapshot.timestamp))
+    }
+  }
+
+  /// The table that a reference names, `products` or `products@7`.
+  public func describe(_ reference: String) throws -> TableDescription {
+    let (table, snapshot) = try resolve(reference)
+    let proxy = try Proxy.read(table.storage)
+    let publication =
+      switch proxy?.mode {
+      case nil, .follow?: "follow"
+      case let mode?: "\(mode.rawValue) at \(proxy?.version ?? 0)"
+      }
+    return TableDescription(
+      name: table.name, version: Int(snapshot.version), schema: snapshot.schema, key: snapshot.metadata.key,
+      partitionColumns: snapshot.partitionColumns, mode: snapshot.metadata[.mode] ?? IngestMode.append.rawValue,
+      rowCount: snapshot.rowCount(), fileCount: snapshot.fileCount, byteCount: snapshot.byteCount,
+      publication: publication, created: snapshot.metadata.createdTime.map(timeText),
+      updated: timeText(snapshot.timestamp), schemaFile: schemaFile(snapshot.metadata))
+  }
+}
+
+/// A table's schema in the form of a schema file.
+private func schemaFile(_ metadata: TableMetadata) -> String {
+  let columns = metadata.schema.fields.map { field -> JSONValue in
+    var column: JSONObject = ["name": .string(field.name), "type": .string(field.type.name)]
+    if !field.isNullable { column["nullable"] = false }
+    let aliases = [field.header].compactMap { $0 } + field.aliases
+    if !aliases.isEmpty { column["aliases"] = .array(aliases.map { .string($0) }) }
+    if let format = field.format { column["format"] = .string(format) }
+    if !field.nulls.isEmpty { column["nulls"] = .array(field.nulls.map { .string($0) }) }
+    if field.decimal != "." { column["decimal"] = .string(field.decimal) }
+    return .object(column)
+  }
+  // A line for each column, so that a person can read and change it.
+  let lines = columns.map { "    " + $0.text() }.joined(separator: ",\n")
+  let timezone = JSONValue.string(metadata[.timezone] ?? "UTC").text()
+  let absent = JSONValue.string(metadata[.absent] ?? "keep").text()
+  return "{\n  \"columns\": [\n\(lines)\n  ],\n  \"timezone\": \(timezone),\n  \"absent\": \(absent)\n}"
+}

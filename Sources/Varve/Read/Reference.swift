@@ -1,0 +1,28 @@
+internal import VarveLake
+internal import VarveTables
+
+extension Warehouse {
+  /// The table and version that a reference names: `products`, `products@7`, `products@2024-10-06`.
+  func resolve(_ text: String) throws -> (table: Table, snapshot: Snapshot) {
+    let reference = try TableReference(parsing: text)
+    let table = try table(reference.table)
+    return (table, try table.snapshot(at: Table.Selector(reference.version, table: reference.table)))
+  }
+}
+
+extension Table.Selector {
+  init(_ version: VersionSelector, table: String) throws {
+    switch version {
+    case .latest: self = .published
+    case .number(let number): self = .version(number)
+    case .date(let days): self = .time(days * 86_400_000)
+    case .time(let microseconds): self = .time(Int64((Double(microseconds) / 1000).rounded(.down)))
+    case .execution(let name): self = .execution(name)
+    case .tag(let name):
+      throw Problem(.failed, at: [table], "there is no tag \"\(name)\"", advice: "name a version or a time")
+    }
+  }
+}
+
+/// Milliseconds since 1970 as `2024-10-06T12:00:00Z`.
+func timeText(_ milliseconds: Int64) -> String { Value.timestamp(milliseconds &* 1000).text ?? "\(milliseconds)" }

@@ -1,0 +1,112 @@
+import Varve
+import VarveJSON
+
+extension Session {
+  func ingest(_ call: Invocation, _ warehouse: Warehouse) throws {
+    let request = try ingestRequest(call)
+    let isQuiet = call.has("quiet")
+    let bar = isQuiet ? nil : ProgressBar(on: errors)
+    defer { bar?.clear() }
+    var phase = Event.Phase.reading
+    var rejections = 0
+    let report = try warehouse.ingest(request) { event in
+      switch event {
+      case .phase(let next): phase = next
+      case .progress(let done, let total, let rows):
+        bar?.update(phase.rawValue, done: done, total: total, rows: rows)
+      case .rejected(let place, let reason):
+        rejections += 1
+        if !isQuiet && rejections <= rejectionsShownMax {
+          bar?.clear()
+          remark("\(place): \(reason)")
+        }
+      case .remark, .committed: break
+      }
+    }
+    bar?.clear()
+    if call.has("json") {
+      try output.writeLine(json(of: report).text(.pretty))
+      return
+    }
+    if !isQuiet { for text in report.remarks { remark(text) } }
+    for line in report.plan { try output.writeLine(line) }
+    try output.writeLine(sentence(on: report))
+  }
+
+  /// A remark goes to people, and never stops the work.
+  private func remark(_ text: String) {
+    try? errors.writeLine(text)
+    try? errors.flush()
+  }
+}
+
+private let rejectionsShownMax = 20
+
+private func ingestRequest(_ call: Invocation) throws -> IngestRequest {
+  let feeds = try call.arguments.map { try feedRequest($0, call) }
+  var request = IngestRequest(feeds, into: call["into"] ?? "")
+  request.mode = call["mode"].flatMap { IngestMode(rawValue: $0) }
+  request.key = call.list("key")
+  request.partitionBy = call.list("partition-by")
+  request.partitions = try declaredPartitions(call)
+  request.execution = call["execution"]
+  request.deleteWhen = call["delete-when"]
+  request.newestBy = call["newest-by"]
+  if let policy = call["on-bad-row"].flatMap({ BadRowPolicy(rawValue: $0) }) { request.badRows = policy }
+  request.reingest = call.has("reingest")
+  request.allowEmpty = call.has("allow-empty")
+  request.withOrigin = call.has("with-origin")
+  request.dryRun = call.has("dry-run")
+  request.idempotencyKey = call["idempotency-key"]
+  return request
+}
+
+/// Pairs in order; a column that comes again opens the next partition: `market=DE,market=AT` are two.
+private func declaredPartitions(_ call: Invocation) throws -> [[String: String?]] {
+  var partitions: [[String: String?]] = []
+  for (column, value) in call.pairs("partition") {
+    if partitions.isEmpty || partitions[partitions.count - 1][column] != nil { partitions.append([:]) }
+    partitions[partitions.count - 1][column] = .some(value == nullPartition ? nil : value)
+  }
+  return partitions
+}
+
+/// How Hive's folder names, and so ours, spell null.
+private let nullPartition = "__HIVE_DEFAULT_PARTITION__"
+
+/// `products: version 2, 6 rows read, 1 inserted, 4 updated, 1 unchanged`.
+func sentence(on report: IngestReport) -> String {
+  let rows = report.rows
+  var parts: [String] = []
+  switch report.outcome {
+  case .committed: parts.append("version \(report.version ?? 0)")
+  case .unchanged: parts.append("unchanged" + (report.version.map { ", still version \($0)" } ?? ""))
+  case .planned: parts.append("nothing committed, as asked")
+  }
+  if report.outcome != .unchanged || rows.read > 0 {
+    parts.append("\(grouped(rows.read)) \(rows.read == 1 ? "row" : "rows") read")
+  }
+  let counts = [
+    (rows.inserted, "inserted"), (rows.updated, "updated"), (rows.deleted, "deleted"), (rows.unchanged, "unchanged"),
+    (rows.rejected, "rejected"),
+  ]
+  for (count, word) in counts where count > 0 { parts.append("\(grouped(count)) \(word)") }
+  return "\(report.table): " + parts.joined(separator: ", ")
+}
+
+private func json(of report: IngestReport) -> JSONValue {
+  var object: JSONObject = [
+    "table": .init(report.table), "version": report.version.map { .init($0) } ?? nil,
+    "outcome": .init(report.outcome.rawValue), "rows": json(of: report.rows),
+    "ingestion_id": .init(report.ingestionID), "remarks": .array(report.remarks.map { .init($0) }),
+  ]
+  if report.outcome == .planned { object["plan"] = .array(report.plan.map { .init($0) }) }
+  return .object(object)
+}
+
+func json(of rows: IngestReport.Rows) -> JSONValue {
+  [
+    "read": .init(rows.read), "inserted": .init(rows.inserted), "updated": .init(rows.updated),
+    "deleted": .init(rows.deleted), "unchanged": .init(rows.unchanged), "rejected": .init(rows.rejected),
+  ]
+}

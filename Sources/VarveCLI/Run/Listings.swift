@@ -1,0 +1,162 @@
+import Varve
+import VarveJSON
+
+extension Session {
+  func tables(_ call: Invocation, _ warehouse: Warehouse) throws {
+    let tables = try warehouse.tables()
+    let columns: [Listing<TableSummary>.Column] = [
+      .init("table", "name") { .init($0.name) },
+      .init("version", .right) { .init($0.version) },
+      .init("rows", .right) { count($0.rowCount) },
+      .init("columns", .right) { .init($0.columnCount) },
+      .init("key") { names($0.key) },
+      .init("partitioned by", "partition_columns") { names($0.partitionColumns) },
+      .init("updated") { .init($0.updated) },
+      .init("mode") { .init($0.mode) },
+    ]
+    try print(Listing(columns: columns, entries: tables), call)
+  }
+
+  func history(_ call: Invocation, _ warehouse: Warehouse) throws {
+    let entries = try warehouse.history(call.arguments[0], limit: call.integer("limit"))
+    let columns: [Listing<HistoryEntry>.Column] = [
+      .init("version", .right) { .init($0.version) },
+      .init("time", "timestamp") { .init($0.timestamp) },
+      .init("operation") { .init($0.operation) },
+      .init("mode") { text($0.mode) },
+      .init("inserted", .right, isInJSON: false) { count($0.rows?.inserted) },
+      .init("updated", .right, isInJSON: false) { count($0.rows?.updated) },
+      .init("deleted", .right, isInJSON: false) { count($0.rows?.deleted) },
+      .init("rows", isInTable: false) { $0.rows.map(json(of:)) ?? nil },
+      .init("execution", isInTable: false) { text($0.execution) },
+      .init("sources") { names($0.sources) },
+      .init("writer", isInTable: false) { .init($0.writer) },
+      .init("published", isInTable: false) { .init($0.isPublished) },
+      .init("ingestion_id", isInTable: false) { text($0.ingestionID) },
+    ]
+    try print(Listing(columns: columns, entries: entries), call)
+  }
+
+  func ingestions(_ call: Invocation, _ warehouse: Warehouse) throws {
+    let entries = try warehouse.ingestions(limit: call.integer("limit"))
+    let columns: [Listing<IngestionSummary>.Column] = [
+      .init("time", "timestamp") { .init($0.timestamp) },
+      .init("table") { .init($0.table) },
+      .init("version", .right) { .init($0.version) },
+      .init("mode") { .init($0.mode) },
+      .init("sources") { names($0.sources) },
+      .init("execution", isInTable: false) { text($0.execution) },
+      .init("rows", isInTable: false) { json(of: $0.rows) },
+      .init("ingestion", "ingestion_id") { .init($0.id) },
+    ]
+    try print(Listing(columns: columns, entries: entries), call)
+  }
+
+  func describe(_ call: Invocation, _ warehouse: Warehouse) throws {
+    let table = try warehouse.describe(call.arguments[0])
+    if call.has("schema") {
+      try output.writeLine(table.schemaFile)
+      return
+    }
+    if call.has("json") {
+      try output.writeLine(json(of: table).text(.pretty))
+      return
+    }
+    let facts = [
+      ("table", "\(table.name), version \(table.version)"),
+      ("rows", table.rowCount.map(grouped) ?? "unknown"),
+      ("files", "\(grouped(table.fileCount)), \(grouped(table.byteCount)) bytes"),
+      ("key", table.key.isEmpty ? "none" : table.key.joined(separator: ", ")),
+      ("partitioned by", table.partitionColumns.isEmpty ? "nothing" : table.partitionColumns.joined(separator: ", ")),
+      ("mode", table.mode),
+      ("published", table.publication),
+      ("updated", table.updated),
+    ]
+    for (name, fact) in facts {
+      try output.writeLine(name + String(repeating: " ", count: 16 - name.count) + printable(fact))
+    }
+    try output.writeLine("")
+    var columns = TextTable([.init("column"), .init("type"), .init("nulls"), .init("header")])
+    columns.rows = table.schema.fields.map { field in
+      [field.name, field.type.name, field.isNullable ? "allowed" : "refused", field.header ?? field.name]
+    }
+    for line in columns.lines(width: output.width, style: output.style) { try output.writeLine(line) }
+  }
+}
+
+/// Entries of one kind, for people as a table and for programs as an array of objects.
+private struct Listing<Entry> {
+  struct Column {
+    var heading: String
+    /// The key in JSON.
+    var key: String
+    var alignment: TextTable.Alignment
+    var isInTable: Bool
+    var isInJSON: Bool
+    var value: (Entry) -> JSONValue
+
+    init(
+      _ heading: String, _ key: String? = nil, _ alignment: TextTable.Alignment = .left, isInTable: Bool = true,
+      isInJSON: Bool = true, _ value: @escaping (Entry) -> JSONValue
+    ) {
+      self.heading = heading
+      self.key = key ?? heading
+      self.alignment = alignment
+      self.isInTable = isInTable
+      self.isInJSON = isInJSON
+      self.value = value
+    }
+
+    init(
+      _ heading: String, _ alignment: TextTable.Alignment, isInJSON: Bool = true,
+      _ value: @escaping (Entry) -> JSONValue
+    ) {
+      self.init(heading, nil, alignment, isInJSON: isInJSON, value)
+    }
+  }
+
+  var columns: [Column]
+  var entries: [Entry]
+}
+
+extension Session {
+  private func print<Entry>(_ listing: Listing<Entry>, _ call: Invocation) throws {
+    if call.has("json") {
+      let columns = listing.columns.filter(\.isInJSON)
+      let objects = listing.entries.map { entry in
+        JSONValue.object(JSONObject(columns.map { ($0.key, $0.value(entry)) }))
+      }
+      try output.writeLine(JSONValue.array(objects).text(.pretty))
+      return
+    }
+    let columns = listing.columns.filter(\.isInTable)
+    var table = TextTable(columns.map { .init($0.heading, $0.alignment) })
+    table.rows = listing.entries.map { entry in columns.map { cell($0.value(entry)) } }
+    for line in table.lines(width: output.width, style: output.style) { try output.writeLine(line) }
+  }
+}
+
+private func cell(_ value: JSONValue) -> String {
+  if case .array(let parts) = value { return parts.compactMap(plainText).joined(separator: ", ") }
+  return value.int.map(grouped) ?? plainText(value) ?? ""
+}
+
+private func names(_ list: [String]) -> JSONValue { .array(list.map { .init($0) }) }
+private func text(_ text: String?) -> JSONValue { text.map { .init($0) } ?? nil }
+private func count(_ count: Int?) -> JSONValue { count.map { .init($0) } ?? nil }
+
+private func json(of table: TableDescription) -> JSONValue {
+  [
+    "name": .init(table.name), "version": .init(table.version), "rows": count(table.rowCount),
+    "files": .init(table.fileCount), "bytes": .init(table.byteCount), "key": names(table.key),
+    "partition_columns": names(table.partitionColumns), "mode": .init(table.mode),
+    "published": .init(table.publication), "created": text(table.created), "updated": .init(table.updated),
+    "columns": .array(
+      table.schema.fields.map { field in
+        [
+          "name": .init(field.name), "type": .init(field.type.name), "nullable": .init(field.isNullable),
+          "header": .init(field.header ?? field.name),
+        ]
+      }),
+  ]
+}

@@ -1,0 +1,18 @@
+import Varve
+
+/// The clock and randomness of this process: the system's, or for rehearsals what VARVE_CLOCK and VARVE_SEED say.
+func surroundingsOfProcess() throws -> Surroundings {
+  let clock = environment("VARVE_CLOCK")
+  let seed = environment("VARVE_SEED")
+  if clock.isEmpty && seed.isEmpty { return .system }
+  guard case .timestamp(let microseconds)? = Value(text: clock, type: .timestamp) else {
+    throw Problem(
+      .usage, "VARVE_CLOCK: \"\(clock)\" is no UTC time", advice: "write it like 2024-10-06T12:00:00Z, and VARVE_SEED")
+  }
+  guard let number = UInt64(seed) else {
+    throw Problem(.usage, "VARVE_SEED: \"\(seed)\" is no whole number", advice: "write digits only, and VARVE_CLOCK")
+  }
+  return .rehearsed(startingAt: microseconds / 1000, seed: number)
+}
+
+func nonEmpty(_ text: String) -> String? { text.isEmpty ? nil : text }

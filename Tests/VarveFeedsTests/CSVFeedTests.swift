@@ -97,7 +97,7 @@ private let odd: [Odd] = [
     name: "lines above the header", text: "Report\n\"x\na;b\n1;2\n", options: options { $0.skip = 2 },
     rows: [["1", "2"]], lines: [4]),
   Odd(
-    name: "records above the header", text: "Report;\n\na;b\n1;2\n", options: options { $0.header = .record(2) },
+    name: "a header further below", text: "Report;\n\na;b\n1;2\n", options: options { $0.header = .line(3) },
     rows: [["1", "2"]], lines: [4]),
   Odd(
     name: "no header", text: "\n1,2\n3,4\n", options: options { $0.header = .none }, names: ["column_1", "column_2"],
@@ -228,7 +228,7 @@ private func `an odd file is read alike however its bytes are cut`(file: Odd) th
       "a,b\n1,2\\", options { $0.escape = UInt8(ascii: "\\") },
       "f.csv, line 2: the file ends behind an escape character"
     ),
-    ("a,b\n1,2\n", options { $0.header = .record(3) }, "f.csv: there is no header, only blank lines"),
+    ("a,b\n1,2\n", options { $0.header = .line(3) }, "f.csv: there is no header, only blank lines"),
   ] as [(String, CSVFeedOptions, String)])
 func `what is wrong with a CSV file is said with its place`(text: String, options: CSVFeedOptions, sentence: String) {
   let bytes = Array(text.utf8)
@@ -292,7 +292,7 @@ func `bytes that are no UTF-8 are refused with offset and line`(wrong: [UInt8]) 
   #expect(try read("a\tb\n'1'\t2\n").remarks == ["the delimiter is tab", "the quote is \"'\""])
   #expect(try read("a\n1\n").remarks == ["one column: no delimiter was found"])
   #expect(
-    try read("x;\na;b\n", options { $0.header = .record(2) }).remarks.last == "1 record above the header passed over")
+    try read("x;\na;b\n", options { $0.header = .line(2) }).remarks.last == "lines above the header passed over: 1")
 }
 
 @Test func `a file on disk is read, compressed too, and a failed feed goes on failing`() throws {

@@ -34,6 +34,7 @@ struct CSVDialectSearch {
     var dialect: CSVDialect
     /// Fields of the header, or of the first record.
     var width = 0
+    var recordCount = 0
     /// The share of records that have so many.
     var share = 0.0
     /// The share of records behind the header that have the commonest number of fields, if that is more than one.
@@ -59,6 +60,12 @@ struct CSVDialectSearch {
     return best.dialect
   }
 
+  /// Whether this is CSV beyond doubt: several records, nearly all of the same number of fields, more than one.
+  var isConvincing: Bool {
+    let best = bestTrial(quote: UInt8(ascii: "\""))
+    return !best.isBroken && best.width > 1 && best.share >= 0.9 && best.recordCount > 1
+  }
+
   private func bestTrial(quote: UInt8) -> Trial {
     let escape = options.escape == quote ? nil : options.escape
     if let delimiter = options.delimiter {
@@ -79,17 +86,12 @@ struct CSVDialectSearch {
   private func trial(_ dialect: CSVDialect) -> Trial {
     var trial = Trial(dialect: dialect)
     var parser = CSVRecordParser(dialect: dialect, line: 1)
-    var position = CSVRecordParser.skip(lines: options.skip, of: sample)
+    var position = CSVRecordParser.skip(lines: options.linesAbove, of: sample)
     var widths: [Int] = []
-    var toSkip = if case .record(let number) = options.header { number - 1 } else { 0 }
     while position < sample.count, widths.count < Self.recordsMax {
       do {
         guard let record = try parser.record(sample, &position, isFinal: isWhole) else { break }
         if record.isBlank { continue }
-        if toSkip > 0 {
-          toSkip -= 1
-          continue
-        }
         if record.fields.contains(where: \.isQuoted) { trial.hasQuotes = true }
         widths.append(record.fields.count)
       } catch {
@@ -100,6 +102,7 @@ struct CSVDialectSearch {
     }
     guard let width = widths.first else { return trial }
     trial.width = width
+    trial.recordCount = widths.count
     trial.share = Double(widths.count { $0 == width }) / Double(widths.count)
     let inner = widths.dropFirst()
     if let usual = Dictionary(grouping: inner, by: { $0 }).max(by: { $0.value.count < $1.value.count }), usual.key > 1 {

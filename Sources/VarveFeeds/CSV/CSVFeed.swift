@@ -132,7 +132,7 @@ package final class CSVFeed: FeedReader {
     remark(on: dialect)
 
     var line = 1
-    for _ in 0..<options.skip {
+    for _ in 0..<options.linesAbove {
       while CSVRecordParser.skip(lines: 1, of: text.bytes) == text.bytes.count, !text.isAtEnd {
         try readMore(line: line)
       }
@@ -145,12 +145,8 @@ package final class CSVFeed: FeedReader {
       guard let first = try record(&parser, isKept: true) else { throw noRecord() }
       try checkWidth(first.fields.count)
       names = (1...first.fields.count).map { "column_\($0)" }
-    case .record(let number):
-      for _ in 1..<number {
-        guard try record(&parser, isKept: false) != nil else { throw noRecord() }
-      }
-      if number > 1 { remarks.append("\(number - 1) record\(number > 2 ? "s" : "") above the header passed over") }
-      // Blank lines above it are already behind the parser when the header has been read.
+    case .line:
+      if options.linesAbove > 0 { remarks.append("lines above the header passed over: \(options.linesAbove)") }
       guard let header = try record(&parser, isKept: false) else { throw noRecord() }
       try checkWidth(header.fields.count)
       names = header.fields.map { String(decoding: $0.text, as: UTF8.self) }

@@ -5,8 +5,8 @@ package struct CSVFeedOptions: Sendable {
   package enum Header: Hashable, Sendable {
     /// The columns are `column_1`, `column_2`, …
     case none
-    /// The record of that number, from 1; records before it are passed over.
-    case record(Int)
+    /// The first record from that line on, counted from 1 behind the skipped ones; what is above it is passed over.
+    case line(Int)
   }
 
   /// What happens to a record with fewer fields than there are columns. Too many are always an error.
@@ -29,7 +29,7 @@ package struct CSVFeedOptions: Sendable {
 
   package init(
     delimiter: UInt8? = nil, quote: UInt8? = nil, escape: UInt8? = nil, encoding: String? = nil,
-    header: Header = .record(1), skip: Int = 0, ragged: Ragged = .refuse
+    header: Header = .line(1), skip: Int = 0, ragged: Ragged = .refuse
   ) {
     self.delimiter = delimiter
     self.quote = quote
@@ -41,6 +41,18 @@ package struct CSVFeedOptions: Sendable {
   }
 
   package static let tsv = CSVFeedOptions(delimiter: UInt8(ascii: "\t"))
+
+  /// The mark that an option gives: one ASCII character, or `tab`.
+  package static func mark(_ text: String, option: String) throws -> UInt8 {
+    if text == "tab" || text == "\\t" { return UInt8(ascii: "\t") }
+    guard let mark = text.utf8.first, text.utf8.count == 1 else {
+      throw Problem(.usage, "\(option) \(text): not one ASCII character", advice: "give one, or the word tab")
+    }
+    return mark
+  }
+
+  /// Lines above the header, or above the first record where there is none.
+  var linesAbove: Int { if case .line(let number) = header { skip + max(0, number - 1) } else { skip } }
 
   /// Refuses marks that could not be told apart.
   func check() throws {

@@ -25,13 +25,18 @@ func library(_ name: String, _ pkgConfig: String) -> Target {
 let package = Package(
   name: "Varve",
   products: [
-    .library(name: "Varve", targets: ["Varve"]),
+    .library(name: "Varve", targets: ["Varve", "VarveDelivery"]),
     .executable(name: "varve", targets: ["VarveCLI"]),
   ],
   targets: [
     .executableTarget(
-      name: "VarveCLI", dependencies: ["Varve", "VarveJSON", "VarveTables", "CSystem"], swiftSettings: settings),
+      name: "VarveCLI", dependencies: ["VarveDelivery", "Varve", "VarveJSON", "VarveTables", "CSystem"], swiftSettings: settings),
     module("Varve", ["VarveFeeds", "VarveLake", "VarveSQLite", "VarveParquet", "VarveJSON", "VarveTables", "CSystem"]),
+    module(
+      "VarveDelivery",
+      [
+        "Varve", "VarveLake", "VarveJSON", "VarveTables", "CCurl", "CMicrohttpd", "CHTTP", "CCrypto", "CSystem",
+      ]),
     module("VarveLake", ["VarveParquet", "VarveSQLite", "VarveJSON", "VarveTables", "CCrypto", "CSystem"]),
     module("VarveFeeds", ["VarveTables", "VarveJSON", "VarveParquet", "CArchive", "CXML", "CZlib"]),
     module("VarveParquet", ["VarveTables", "CZstd", "CZlib"]),
@@ -45,7 +50,10 @@ let package = Package(
     library("Zstd", "libzstd"),
     library("Zlib", "zlib"),
     library("Crypto", "libcrypto"),
+    library("Curl", "libcurl"),
+    library("Microhttpd", "libmicrohttpd"),
     .target(name: "CSystem", path: "Sources/C/System"),
+    .target(name: "CHTTP", dependencies: ["CCurl", "CMicrohttpd"], path: "Sources/C/HTTP"),
 
     tests("VarveTablesTests", ["VarveTables"]),
     tests("VarveJSONTests", ["VarveJSON"]),
@@ -55,6 +63,7 @@ let package = Package(
     tests("VarveFeedsTests", ["VarveFeeds", "VarveTables", "VarveJSON", "CArchive"], resources: ["Fixtures"]),
     tests("VarveLakeTests", ["VarveLake", "VarveParquet", "VarveSQLite", "VarveJSON", "VarveTables"]),
     tests("VarveTests", ["Varve", "VarveLake", "VarveSQLite", "VarveTables", "VarveJSON"]),
+    tests("VarveDeliveryTests", ["VarveDelivery", "Varve", "VarveLake", "VarveJSON", "VarveTables", "CSystem"]),
     tests("VarveCLITests", ["VarveCLI", "VarveJSON", "VarveTables"]),
     tests("RepositoryTests", ["VarveCLI"]),
   ]

@@ -169,6 +169,16 @@ struct NumberText {
   }
 }
 
+extension Double {
+  /// The double whose shortest spelling is the same number as the text, which must be in JSON's grammar; nil where
+  /// there is none, because digits would be lost or the number is too large.
+  package init?(exactly text: UnsafeBufferPointer<UInt8>) {
+    guard let number = NumberText(text), number.isPlain, let value = number.double(text), number.survives(as: value)
+    else { return nil }
+    self = value
+  }
+}
+
 extension UInt128 {
   /// 10 to the power of 0 to 38.
   static func power(ofTen exponent: Int) -> UInt128 { powersOfTen[exponent] }

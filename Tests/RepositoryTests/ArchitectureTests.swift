@@ -7,7 +7,9 @@ import Testing
   private let allowed: [String: Set<String>] = [
     "VarveCLI": ["VarveService", "VarveDelivery", "Varve", "VarveJSON", "VarveTables", "CSystem"],
     "VarveService": ["VarveDelivery", "Varve", "VarveJSON", "VarveTables", "CMicrohttpd", "CSystem"],
-    "VarveDelivery": ["Varve", "VarveLake", "VarveJSON", "VarveTables", "VarveSQLite", "CCurl", "CCrypto", "CSystem"],
+    "VarveDelivery": [
+      "Varve", "VarveLake", "VarveJSON", "VarveTables", "CCurl", "CMicrohttpd", "CHTTP", "CCrypto", "CSystem",
+    ],
     "Varve": [
       "VarveFeeds", "VarveLake", "VarveSQLite", "VarveParquet", "VarveJSON", "VarveTables", "CSystem", "CCrypto",
     ],

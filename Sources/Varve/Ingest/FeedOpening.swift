@@ -4,21 +4,27 @@ internal import VarveLake
 internal import VarveTables
 
 extension FeedRequest {
-  /// The format by the file's content, unless it was named.
-  func detectFormat() throws -> FeedFormat { format ?? .json }
+  /// The format, found by looking at the file unless it was named, and what of it a person should know.
+  func detectFormat() throws -> (format: FeedFormat, remark: String?) {
+    if let format { return (format, nil) }
+    let found = try FeedFormat.detect(path: path)
+    return (found.format, found.remark)
+  }
 
   /// The feed, opened for reading.
   func open(_ format: FeedFormat) throws -> any FeedReader {
     switch format {
     case .xlsx:
-      return try WorkbookFeed(
-        path: path, options: .init(sheet: sheet, headerRow: headerRow, fillsMergedCells: fillMerged))
+      try WorkbookFeed(path: path, options: .init(sheet: sheet, headerRow: headerRow, fillsMergedCells: fillMerged))
     case .json, .ndjson:
-      return try JSONFeed(
+      try JSONFeed(
         ByteInput(path: path),
         options: JSONFeedOptions(
           isLines: format == .ndjson, recordsAt: recordsAt, duplicateKeys: duplicateKeys == .last ? .lastWins : .refused))
-    default: throw Problem(.failed, "stub")
+    case .csv: try CSVFeed(ByteInput(path: path), options: csv.options(CSVFeedOptions()))
+    case .tsv: try CSVFeed(ByteInput(path: path), options: csv.options(.tsv))
+    case .parquet:
+      throw Problem(.failed, at: [path], "Parquet feeds are not read yet")
     }
   }
 
@@ -48,7 +54,13 @@ extension FeedRequest {
 
 extension SchemaFile {
   /// The schema file that all of the feeds name; nil where none does.
-  static func common(of feeds: [FeedRequest]) throws -> SchemaFile? { nil }
+  static func common(of feeds: [FeedRequest]) throws -> SchemaFile? {
+    let paths = Set(feeds.compactMap(\.schemaPath))
+    guard paths.count <= 1 else {
+      throw Problem(.usage, "the feeds name several schema files: \(paths.sorted().joined(separator: ", "))")
+    }
+    return try paths.first.map { try SchemaFile(path: $0) }
+  }
 }
 
 /// Puts `_source`, `_row` and `_execution` into each batch of a feed.
@@ -74,5 +86,19 @@ struct OriginColumns {
     }
     batch.columns = [repeated("_source", source), rows, repeated("_execution", execution)] + batch.columns
     return batch
+  }
+}
+
+extension FeedRequest.CSVDialect {
+  fileprivate func options(_ preset: CSVFeedOptions) throws -> CSVFeedOptions {
+    var options = preset
+    if let delimiter { options.delimiter = try CSVFeedOptions.mark(delimiter, option: "--delimiter") }
+    if let quote { options.quote = try CSVFeedOptions.mark(quote, option: "--quote") }
+    if let escape { options.escape = try CSVFeedOptions.mark(escape, option: "--escape") }
+    options.encoding = encoding
+    if let headerLine { options.header = headerLine == 0 ? .none : .line(headerLine) }
+    options.skip = skippedLines
+    options.ragged = padsRagged ? .pad : .refuse
+    return options
   }
 }

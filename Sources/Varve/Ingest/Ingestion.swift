@@ -58,7 +58,9 @@ final class Ingestion {
     base = try table.head() == nil ? nil : table.snapshot(at: .head)
     schemaFile = try SchemaFile.common(of: request.feeds)
     settings = try TableSettings(request, schema: schemaFile, table: base?.metadata)
-    formats = try request.feeds.map { try $0.detectFormat() }
+    let detected = try request.feeds.map { try $0.detectFormat() }
+    formats = detected.map(\.format)
+    for remark in detected.compactMap(\.remark) { note(remark) }
   }
 
   func run() throws -> IngestReport {

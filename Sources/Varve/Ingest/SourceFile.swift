@@ -36,9 +36,11 @@ final class SourceFile: Sendable {
     }
   }
 
+  static func name(ofPath path: String) -> String { path.split(separator: "/").last.map(String.init) ?? path }
+
   init(path: String) throws {
     self.path = path
-    name = path.split(separator: "/").last.map(String.init) ?? path
+    name = SourceFile.name(ofPath: path)
     identity = try Identity(path: path)
     source = try FileByteSource(path: path)
     byteCount = source.byteCount

@@ -41,7 +41,7 @@ public struct FeedPreview: Sendable {
 extension Warehouse {
   /// Reads a feed to its end and says what it would become. Neither table nor directory is needed.
   public func preview(_ feed: FeedRequest, rows rowsShownMax: Int = 5) throws -> FeedPreview {
-    let format = try feed.detectFormat()
+    let (format, remark) = try feed.detectFormat()
     let reader = try feed.open(format)
     let file = try SchemaFile.common(of: [feed])
     var columns = PreviewColumns(
@@ -63,7 +63,7 @@ extension Warehouse {
     return FeedPreview(
       format: format, sheets: (reader as? WorkbookFeed)?.previewSheets ?? [], columns: found,
       firstRows: firstRows.map { $0 + Array(repeating: nil, count: found.count - $0.count) }, rowCount: rowCount,
-      remarks: reader.remarks)
+      remarks: (remark.map { [$0] } ?? []) + reader.remarks)
   }
 
   /// Every cell of a workbook that is not empty, as lines of JSON, some of them at a time.

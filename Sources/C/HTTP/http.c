@@ -1,0 +1,78 @@
+#include "CHTTP.h"
+
+#include <curl/curl.h>
+#include <microhttpd.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+int varve_curl_set_long(void *easy, int option, long value) {
+    return (int)curl_easy_setopt((CURL *)easy, (CURLoption)option, value);
+}
+
+int varve_curl_set_size(void *easy, int option, int64_t value) {
+    return (int)curl_easy_setopt((CURL *)easy, (CURLoption)option, (curl_off_t)value);
+}
+
+int varve_curl_set_text(void *easy, int option, const char *value) {
+    return (int)curl_easy_setopt((CURL *)easy, (CURLoption)option, value);
+}
+
+int varve_curl_set_pointer(void *easy, int option, const void *value) {
+    return (int)curl_easy_setopt((CURL *)easy, (CURLoption)option, value);
+}
+
+int varve_curl_set_receiver(void *easy, int option, size_t (*receive)(char *, size_t, size_t, void *),
+                            int context_option, void *context) {
+    CURLcode code = curl_easy_setopt((CURL *)easy, (CURLoption)option, receive);
+    if (code != CURLE_OK) return (int)code;
+    return (int)curl_easy_setopt((CURL *)easy, (CURLoption)context_option, context);
+}
+
+int varve_curl_set_watch(void *easy, int (*watch)(void *, int64_t, int64_t, int64_t, int64_t), void *context) {
+    CURLcode code = curl_easy_setopt((CURL *)easy, CURLOPT_XFERINFOFUNCTION, watch);
+    if (code == CURLE_OK) code = curl_easy_setopt((CURL *)easy, CURLOPT_XFERINFODATA, context);
+    if (code == CURLE_OK) code = curl_easy_setopt((CURL *)easy, CURLOPT_NOPROGRESS, 0L);
+    return (int)code;
+}
+
+static curl_socket_t open_checked(void *context, curlsocktype purpose, struct curl_sockaddr *address) {
+    struct varve_address_check *check = context;
+    if (purpose != CURLSOCKTYPE_IPCXN || !check->allows(check->context, &address->addr)) return CURL_SOCKET_BAD;
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+int varve_curl_set_address_check(void *easy, struct varve_address_check *check) {
+    CURLcode code = curl_easy_setopt((CURL *)easy, CURLOPT_OPENSOCKETFUNCTION, open_checked);
+    if (code == CURLE_OK) code = curl_easy_setopt((CURL *)easy, CURLOPT_OPENSOCKETDATA, check);
+    return (int)code;
+}
+
+long varve_curl_status(void *easy) {
+    long status = 0;
+    return curl_easy_getinfo((CURL *)easy, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK ? status : 0;
+}
+
+void *varve_http_start(const struct sockaddr *address, varve_http_handler handler, varve_http_completion completion,
+                       void *context, unsigned int connections_max, unsigned int timeout_seconds,
+                       size_t memory_bytes_max) {
+    return MHD_start_daemon(
+        MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL, 0, NULL, NULL,
+        (MHD_AccessHandlerCallback)handler, context, MHD_OPTION_SOCK_ADDR, address, MHD_OPTION_NOTIFY_COMPLETED,
+        (MHD_RequestCompletedCallback)completion, context, MHD_OPTION_CONNECTION_LIMIT, connections_max,
+        MHD_OPTION_CONNECTION_TIMEOUT, timeout_seconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT, memory_bytes_max,
+        MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_END);
+}
+
+int varve_http_port(void *server) {
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info((struct MHD_Daemon *)server, MHD_DAEMON_INFO_BIND_PORT);
+    return info == NULL ? 0 : (int)info->port;
+}
+
+void *varve_http_response(const void *body, size_t size, int lies_about_length) {
+    struct MHD_Response *response = MHD_create_response_from_buffer(size, (void *)body, MHD_RESPMEM_MUST_COPY);
+    if (response != NULL && lies_about_length)
+        MHD_set_response_options(response, MHD_RF_INSANITY_HEADER_CONTENT_LENGTH, MHD_RO_END);
+    return response;
+}
+
+void varve_http_stop(void *server) { MHD_stop_daemon((struct MHD_Daemon *)server); }

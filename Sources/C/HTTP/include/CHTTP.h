@@ -1,0 +1,47 @@
+// Variadic functions of libcurl and libmicrohttpd, each with fixed shapes. Handles are passed as void pointers, so that
+// this header needs neither library's.
+#ifndef VARVE_CHTTP_H
+#define VARVE_CHTTP_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+/// curl_easy_setopt(3) by the type of its value. 0, or a CURLcode.
+int varve_curl_set_long(void *easy, int option, long value);
+int varve_curl_set_size(void *easy, int option, int64_t value);
+int varve_curl_set_text(void *easy, int option, const char *value);
+int varve_curl_set_pointer(void *easy, int option, const void *value);
+/// CURLOPT_WRITEFUNCTION or CURLOPT_HEADERFUNCTION, and its context.
+int varve_curl_set_receiver(void *easy, int option, size_t (*receive)(char *, size_t, size_t, void *),
+                            int context_option, void *context);
+/// CURLOPT_XFERINFOFUNCTION: asked about once a second while a transfer waits; another answer than 0 ends it.
+int varve_curl_set_watch(void *easy, int (*watch)(void *, int64_t, int64_t, int64_t, int64_t), void *context);
+
+/// Asked with each address before a connection is made to it; 0 refuses.
+struct varve_address_check {
+    int (*allows)(void *context, const struct sockaddr *address);
+    void *context;
+};
+/// CURLOPT_OPENSOCKETFUNCTION. `check` must stay where it is as long as the handle is used.
+int varve_curl_set_address_check(void *easy, struct varve_address_check *check);
+/// CURLINFO_RESPONSE_CODE, 0 where there was no answer.
+long varve_curl_status(void *easy);
+
+/// What a server does with a piece of a request: as MHD_AccessHandlerCallback.
+typedef int (*varve_http_handler)(void *context, void *connection, const char *path, const char *method,
+                                  const char *version, const char *body, size_t *body_size, void **request);
+/// When a request is over, however it ended.
+typedef void (*varve_http_completion)(void *context, void *connection, void **request, int why);
+
+/// MHD_start_daemon(3) with a thread per connection, bound to `address` alone. Null where it cannot start (see errno).
+void *varve_http_start(const struct sockaddr *address, varve_http_handler handler, varve_http_completion completion,
+                       void *context, unsigned int connections_max, unsigned int timeout_seconds,
+                       size_t memory_bytes_max);
+/// The port that the server listens on.
+int varve_http_port(void *server);
+/// MHD_create_response_from_buffer(3) of a copy, which may be longer than the Content-Length that headers will claim.
+void *varve_http_response(const void *body, size_t size, int lies_about_length);
+void varve_http_stop(void *server);
+
+#endif

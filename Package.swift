@@ -55,13 +55,20 @@ let package = Package(
     .target(name: "CSystem", path: "Sources/C/System"),
     .target(name: "CHTTP", dependencies: ["CCurl", "CMicrohttpd"], path: "Sources/C/HTTP"),
 
+    .executableTarget(
+      name: "LakeRehearsal", dependencies: ["VarveLake", "VarveParquet", "VarveTables"],
+      path: "Tests/Faults/LakeRehearsal", swiftSettings: settings),
+    .target(name: "Faults", path: "Tests/Faults/Faults", swiftSettings: settings),
+
     tests("VarveTablesTests", ["VarveTables"]),
     tests("VarveJSONTests", ["VarveJSON"]),
     tests(
       "VarveParquetTests", ["VarveParquet", "VarveTables"], resources: ["Fixtures", "make_fixtures.py"]),
     tests("VarveSQLiteTests", ["VarveSQLite", "VarveTables"]),
     tests("VarveFeedsTests", ["VarveFeeds", "VarveTables", "VarveJSON", "CArchive"], resources: ["Fixtures"]),
-    tests("VarveLakeTests", ["VarveLake", "VarveParquet", "VarveSQLite", "VarveJSON", "VarveTables"]),
+    tests(
+      "VarveLakeTests",
+      ["LakeRehearsal", "Faults", "VarveLake", "VarveParquet", "VarveSQLite", "VarveJSON", "VarveTables"]),
     tests("VarveTests", ["Varve", "VarveLake", "VarveSQLite", "VarveTables", "VarveJSON"]),
     tests("VarveDeliveryTests", ["VarveDelivery", "Varve", "VarveLake", "VarveJSON", "VarveTables", "CSystem"]),
     tests("VarveCLITests", ["VarveCLI", "VarveJSON", "VarveTables"]),

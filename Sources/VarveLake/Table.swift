@@ -1,6 +1,6 @@
 internal import Synchronization
 internal import VarveJSON
-package import VarveTables
+internal import VarveTables
 
 /// A table: a directory whose log says which files each version consists of.
 ///

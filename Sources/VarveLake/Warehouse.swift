@@ -1,4 +1,4 @@
-package import VarveTables
+internal import VarveTables
 
 /// A directory of tables.
 package final class Warehouse: Sendable {
@@ -32,7 +32,7 @@ package final class Warehouse: Sendable {
   package func prepare(_ name: String) throws -> Table {
     try TableName.check(name)
     try storage.checkOwner()
-    if try storage.makeDirectory(name) { try storage.sync() }
+    if try storage.directory(name) == nil, try storage.makeDirectory(name) { try storage.sync() }
     guard let directory = try storage.directory(name) else {
       throw Problem(.failed, at: [name], "the table's directory was removed meanwhile", advice: "try again")
     }

@@ -30,7 +30,7 @@ import VarveTables
     #expect(throws: Problem.self) { try table.snapshot(at: .version(3)) }
     #expect(try lake.warehouse.tableNames() == ["products"])
     #expect(try lake.paths().filter { $0.hasPrefix("_varve/staging/") } == [])
-    #expect(try now.metadata.key == ["id"])
+    #expect(now.metadata.key == ["id"])
   }
 
   @Test func `a snapshot opens from a copy without lock or ledger`() throws {

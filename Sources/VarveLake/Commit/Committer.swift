@@ -1,5 +1,5 @@
 internal import VarveJSON
-package import VarveTables
+internal import VarveTables
 
 /// The one way to make data visible (architecture, "A commit, and what a crash leaves").
 ///
@@ -120,7 +120,7 @@ package struct Committer: Sendable {
     let info = CommitInfo(bookkeeping, timestamp: clock.milliseconds(), writer: writer, readVersion: nil)
     let bytes = LogEntry.bytes([.commitInfo(info.json), .protocol(.own), .metadata(metadata)])
     try storage.makeDirectories(Layout.log)
-    try storage.sync()
+    for directory in [Layout.bookkeeping, ""] { try storage.sync(directory) }
     let draft = Layout.logEntryDraft(commit.staging.transaction, 0)
     try storage.removeIfPresent(draft)
     try storage.write(draft, bytes, isSealed: true, modificationMilliseconds: info.timestamp)

@@ -96,6 +96,6 @@ struct Recovery {
     try Proxy(
       table: shown.metadata.id, mode: version == head ? .follow : .held, version: version,
       entrySHA256: shown.entrySHA256, index: try log.manifestIndex(at: version), ordinal: proxy?.ordinal ?? 0
-    ).write(storage)
+    ).write(storage, isDurable: version != head)
   }
 }

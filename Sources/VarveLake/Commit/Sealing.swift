@@ -68,7 +68,7 @@ struct Sealing {
     let draft = Layout.logEntryDraft(area.transaction, version)
     try storage.removeIfPresent(draft)
     try storage.write(draft, entry.bytes, isSealed: true, modificationMilliseconds: entry.entry.timestamp)
-    if syncsSingly { try storage.sync(area.path) } else { try storage.syncFileSystem() }
+    if syncsSingly { try area.syncNames() } else { try storage.syncFileSystem() }
     return Sealed(version: version, entry: entry.entry, draft: draft, directories: directories, baseIndex: index)
   }
 

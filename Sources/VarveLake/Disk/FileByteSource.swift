@@ -1,3 +1,4 @@
+internal import CSystem
 internal import Glibc
 internal import VarveTables
 
@@ -16,7 +17,7 @@ package final class FileByteSource: Sendable {
     guard fstat(descriptor, &status) == 0 else { throw storageProblem("look at", path) }
     guard status.st_mode & S_IFMT == S_IFREG else { throw Problem(.failed, at: [path], "is no regular file") }
     byteCount = Int(status.st_size)
-    modificationMilliseconds = Storage.Status(status).modificationMilliseconds
+    modificationMilliseconds = varve_status_modified_nanoseconds(&status) / 1_000_000
   }
 
   /// A file at a path of the user's choice, links followed.

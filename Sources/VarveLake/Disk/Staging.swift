@@ -81,6 +81,9 @@ package final class StagingArea: Sendable {
     }
   }
 
+  /// Makes the names durable that lead from the table's bookkeeping to this transaction's files.
+  func syncNames() throws { for directory in [path, Layout.staging] { try storage.sync(directory) } }
+
   /// Makes durable what `StagedFileWriter.finish` left to be synced together.
   func syncParts() throws {
     let isNeeded = state.withLock { state in

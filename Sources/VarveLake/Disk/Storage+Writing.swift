@@ -27,13 +27,14 @@ extension Storage {
 
   /// Puts a file in the place of another (or of none): write aside, sync, rename, sync the directory.
   ///
-  /// `draft` is the name aside, in the same directory; a file of that name left by a crash is written over.
-  package func replace(_ path: String, _ bytes: [UInt8], draft: String) throws {
+  /// `draft` is the name aside, in the same directory; a file of that name left by a crash is written over. Without
+  /// `isDurable` the old file may be back after a power cut, but never half a file.
+  package func replace(_ path: String, _ bytes: [UInt8], draft: String, isDurable: Bool = true) throws {
     try removeIfPresent(draft)
     try write(draft, bytes)
     try inParent(of: draft) { directory, from in
       guard renameat(directory, from, directory, Layout.name(path)) == 0 else { throw problem("replace", path) }
-      guard fsync(directory) == 0 else { throw problem("sync", Layout.parent(path)) }
+      guard !isDurable || fsync(directory) == 0 else { throw problem("sync", Layout.parent(path)) }
     }
   }
 
@@ -182,7 +183,9 @@ package final class FileWriter {
   }
 
   package func setModificationTime(_ milliseconds: Int64) throws {
-    guard varve_set_modified_milliseconds(descriptor, milliseconds) == 0 else { throw storageProblem("set the time of", path) }
+    guard varve_set_modified_milliseconds(descriptor, milliseconds) == 0 else {
+      throw storageProblem("set the time of", path)
+    }
   }
 
   package func sync() throws {

@@ -11,6 +11,13 @@ package enum Action: Sendable {
   case commitInfo(JSONObject)
   /// `cdc`, `domainMetadata` and what is yet to come: of no effect on which rows a version has.
   case other
+
+  var isOnFile: Bool {
+    switch self {
+    case .add, .remove: true
+    default: false
+    }
+  }
 }
 
 /// A data file that is live from this version on, as the log spells it (Delta protocol, "Add File").

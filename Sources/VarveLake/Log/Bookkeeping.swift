@@ -1,5 +1,5 @@
 package import VarveJSON
-package import VarveTables
+internal import VarveTables
 
 /// What a commit says about itself beyond Delta: `commitInfo.varve`. It is in the commit, so that "was this feed already
 /// ingested?" and "which execution made this version?" can never disagree with the data.

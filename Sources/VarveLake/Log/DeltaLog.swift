@@ -1,5 +1,5 @@
 internal import VarveJSON
-package import VarveTables
+internal import VarveTables
 
 /// A table's log as it lies on disk: which versions there are, and what each entry says.
 package struct DeltaLog: Sendable {

@@ -1,5 +1,5 @@
 internal import VarveJSON
-package import VarveTables
+internal import VarveTables
 
 extension DeltaLog {
   /// All versions up to `head`, newest first, without reading data. Versions whose entry is gone and that no state file

@@ -1,5 +1,5 @@
-package import VarveJSON
-package import VarveTables
+internal import VarveJSON
+internal import VarveTables
 
 /// One version as histories show it.
 package struct HistoryRecord: Hashable, Sendable {

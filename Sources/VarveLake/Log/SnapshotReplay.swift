@@ -40,7 +40,7 @@ struct SnapshotReplay {
   private var added: [FileKey: (ordinal: Int, add: AddAction)] = [:]
   private var addedCount = 0
   private var touched = Set<FileKey>()
-  /// Actions on files that the newest checkpoint does not hold, and rows that it does.
+  /// Actions on files that the newest checkpoint does not hold, one at least per version, and rows that it does.
   private var actionsSinceCheckpoint = 0
   private var checkpointRows = 0
 
@@ -69,7 +69,7 @@ struct SnapshotReplay {
 
   mutating func apply(_ entry: LogEntry) throws {
     for action in entry.actions { try apply(action) }
-    actionsSinceCheckpoint += entry.actions.count
+    actionsSinceCheckpoint += max(1, entry.actions.count { $0.isOnFile })
     version = entry.version
   }
 

@@ -1,4 +1,4 @@
-package import VarveJSON
+internal import VarveJSON
 package import VarveTables
 
 /// The statistics of a file as the log holds them: JSON text (Delta protocol, "Per-file Statistics").

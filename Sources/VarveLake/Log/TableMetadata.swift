@@ -1,4 +1,4 @@
-package import VarveJSON
+internal import VarveJSON
 package import VarveTables
 
 /// What a table is, from one version to the next: its schema, its partitioning and its properties (Delta protocol,

@@ -1,5 +1,5 @@
-package import VarveJSON
-package import VarveTables
+internal import VarveJSON
+internal import VarveTables
 
 /// What a table asks of its readers and writers (Delta protocol, "Protocol Evolution").
 package struct TableProtocol: Hashable, Sendable {

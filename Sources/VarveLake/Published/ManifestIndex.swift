@@ -1,5 +1,5 @@
-package import VarveJSON
-package import VarveTables
+internal import VarveJSON
+internal import VarveTables
 
 /// Which manifest speaks for each partition of a version: a tree of two levels, so that a commit rewrites only the
 /// shards of the partitions that it touched.

@@ -65,9 +65,11 @@ package struct Proxy: Hashable, Sendable {
     ]
   }
 
-  /// Replaces the table's proxy, under its lock. The shards must be durable.
-  package func write(_ storage: Storage) throws {
-    try storage.replace(Layout.proxy, JSONValue.object(json).bytes(), draft: Layout.proxyDraft)
+  /// Replaces the table's proxy, under its lock. The shards must be durable. A proxy that only follows the log need not
+  /// be: what a power cut takes back, the next writer does again.
+  package func write(_ storage: Storage, isDurable: Bool = false) throws {
+    try storage.replace(
+      Layout.proxy, JSONValue.object(json).bytes(), draft: Layout.proxyDraft, isDurable: isDurable)
   }
 
   /// One deliberate publication, as `_varve/proxy/<ordinal>.json` keeps it.
@@ -95,7 +97,7 @@ package struct Proxy: Hashable, Sendable {
     try storage.removeIfPresent(path)
     try storage.write(path, JSONValue.object(past).bytes(), isSealed: true)
     try storage.sync(Layout.proxyHistory)
-    try next.write(storage)
+    try next.write(storage, isDurable: true)
   }
 
   /// The proxy's own history, oldest first.

@@ -1,5 +1,5 @@
 internal import VarveJSON
-package import VarveTables
+internal import VarveTables
 
 extension DeltaLog {
   /// The manifests of the partitions as of a version: from the nearest sum that is known, and the entries after it.

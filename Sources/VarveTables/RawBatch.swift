@@ -1,5 +1,5 @@
 /// What a feed says a cell is, before typing.
-package enum RawKind: UInt8, Sendable {
+package enum RawKind: UInt8, Sendable, BitwiseCopyable {
   /// The record has no such key, or the row ends before it.
   case absent
   /// An explicit null, an empty cell, an unquoted empty CSV field.

@@ -139,13 +139,17 @@ struct WorkbookArchive {
   }
 
   /// The lines that `CellDump` writes of it, without those that open a sheet.
-  func cells(limits: WorkbookLimits = WorkbookLimits()) throws -> [String] {
-    try WorkbookArchive.cells(of: written(), limits: limits).filter { !$0.hasPrefix("{\"sheet\"") }
+  func cells(limits: WorkbookLimits = WorkbookLimits(), scansRows: Bool = true) throws -> [String] {
+    try WorkbookArchive.cells(of: written(), limits: limits, scansRows: scansRows).filter {
+      !$0.hasPrefix("{\"sheet\"")
+    }
   }
 
-  static func cells(of path: String, limits: WorkbookLimits = WorkbookLimits()) throws -> [String] {
+  static func cells(
+    of path: String, limits: WorkbookLimits = WorkbookLimits(), scansRows: Bool = true
+  ) throws -> [String] {
     var bytes: [UInt8] = []
-    try CellDump.write(WorkbookPackage(path: path, limits: limits)) { bytes += $0 }
+    try CellDump.write(WorkbookPackage(path: path, limits: limits), scansRows: scansRows) { bytes += $0 }
     return String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)
   }
 

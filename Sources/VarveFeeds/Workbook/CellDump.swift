@@ -4,9 +4,11 @@
 /// number, `s` and a text, `b` and a boolean, `d` and a date-time or a time of day (ISO 8601), `u` and a duration in
 /// seconds, `e` and an error as it prints.
 package enum CellDump {
-  /// - Parameter write: takes whole lines, about 64 KB at a time; a cell of 32,767 characters may make that more.
+  /// - Parameters:
+  ///   - scansRows: whether rows of the usual shape may be read past the XML parser.
+  ///   - write: takes whole lines, about 64 KB at a time; a cell of 32,767 characters may make that more.
   package static func write(
-    _ workbook: WorkbookPackage, to write: (_ lines: [UInt8]) throws -> Void
+    _ workbook: WorkbookPackage, scansRows: Bool = true, to write: (_ lines: [UInt8]) throws -> Void
   ) throws {
     for sheet in workbook.outline.worksheets {
       var lines = GrowingBytes(capacity: 1 << 16)
@@ -15,7 +17,7 @@ package enum CellDump {
       var name = sheet.name
       name.withUTF8 { appendString($0, to: &lines) }
       lines.append("}\n")
-      let reader = try SheetReader(sheet, of: workbook)
+      let reader = try SheetReader(sheet, of: workbook, scansRows: scansRows)
       repeat {
         let page = reader.page
         for cell in page.cells.view {

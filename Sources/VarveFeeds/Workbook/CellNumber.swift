@@ -9,18 +9,32 @@ enum CellNumber {
   ///
   /// - Returns: whether `spelling` is a number within the range of a binary64.
   static func append(_ spelling: UnsafeBufferPointer<UInt8>, to bytes: inout GrowingBytes) -> Bool {
-    if spelling.count <= 15, spelling.count > 0, isPlainWhole(spelling) {
-      bytes.append(spelling)
+    if let plain = PlainDecimal(spelling) {
+      guard plain.digitCount > 15 else {
+        bytes.append(spelling)
+        return true
+      }
+      // Fifteen digits survive a binary64, so if they mean the same, they are the shortest; else one digit fewer may do.
+      let value = plain.value
+      if plain.rounded(to: 15).value == value {
+        plain.rounded(to: 15).append(isNegative: plain.isNegative, to: &bytes)
+      } else if plain.digitCount == 17, plain.rounded(to: 16).value == value {
+        plain.rounded(to: 16).append(isNegative: plain.isNegative, to: &bytes)
+      } else {
+        bytes.append(spelling)
+      }
       return true
     }
+    return appendUnusual(spelling, to: &bytes)
+  }
+
+  private static func appendUnusual(_ spelling: UnsafeBufferPointer<UInt8>, to bytes: inout GrowingBytes) -> Bool {
     guard var decimal = Decimal(spelling) else { return false }
-    let digitsMax = 17
-    if !decimal.isWholeWithoutExponent, (16...digitsMax).contains(decimal.digits.count) {
+    if !decimal.isWholeWithoutExponent, (16...17).contains(decimal.digits.count) {
       guard let value = Double(String(decoding: spelling, as: UTF8.self).trimmingPlus()), value.isFinite else {
         return false
       }
-      let shortest = value.description
-      guard let parsed = Array(shortest.utf8).withUnsafeBufferPointer({ Decimal($0) }) else { return false }
+      guard let parsed = Array(value.description.utf8).withUnsafeBufferPointer({ Decimal($0) }) else { return false }
       decimal = parsed
     }
     guard decimal.pointPosition <= 309 else { return false }
@@ -29,49 +43,119 @@ enum CellNumber {
     return true
   }
 
+  /// A number as most are: at most 17 digits, perhaps a minus and a point, and no zero that could go.
+  private struct PlainDecimal {
+    private(set) var isNegative = false
+    /// The digits without the point.
+    private(set) var mantissa: UInt64 = 0
+    /// How many of them stand behind the point.
+    private(set) var scale = 0
+    /// From the first that is not zero; whole numbers count as 15 at most, for they are never shortened.
+    private(set) var digitCount = 0
+
+    @inline(__always)
+    init?(_ spelling: UnsafeBufferPointer<UInt8>) {
+      let count = spelling.count
+      guard count > 0, count <= 20 else { return nil }
+      var position = 0
+      if spelling[0] == UInt8(ascii: "-") {
+        isNegative = true
+        position = 1
+      }
+      let start = position
+      var point = -1
+      while position < count {
+        let byte = spelling[position]
+        if byte == UInt8(ascii: "."), point < 0 {
+          point = position
+        } else {
+          guard byte &- UInt8(ascii: "0") <= 9 else { return nil }
+          mantissa = mantissa &* 10 &+ UInt64(byte &- UInt8(ascii: "0"))
+          if mantissa > 0 { digitCount += 1 }
+        }
+        position += 1
+      }
+      let wholeDigits = (point < 0 ? count : point) - start
+      // Zeros in front or behind, and a minus before nothing but zeros, are for others to take away.
+      guard wholeDigits > 0, wholeDigits == 1 || spelling[start] != UInt8(ascii: "0"), digitCount <= 17,
+        mantissa > 0 || !isNegative
+      else { return nil }
+      guard point >= 0 else {
+        digitCount = min(digitCount, 15)
+        return
+      }
+      scale = count - point - 1
+      guard scale > 0, spelling[count - 1] != UInt8(ascii: "0") else { return nil }
+    }
+
+    private init(mantissa: UInt64, scale: Int) {
+      self.mantissa = mantissa
+      self.scale = scale
+    }
+
+    /// The same number with that many digits, fewer than it has, and without zeros at the end.
+    func rounded(to digits: Int) -> PlainDecimal {
+      let cut = digitCount - digits
+      let divisor = wholePowersOfTen[cut]
+      var mantissa = mantissa / divisor + (mantissa % divisor * 2 >= divisor ? 1 : 0)
+      var scale = scale - cut
+      while scale > 0, mantissa % 10 == 0 {
+        mantissa /= 10
+        scale -= 1
+      }
+      if scale < 0 {
+        mantissa *= wholePowersOfTen[-scale]
+        scale = 0
+      }
+      return PlainDecimal(mantissa: mantissa, scale: scale)
+    }
+
+    /// The nearest binary64, without the sign.
+    var value: Double {
+      // Exact operands and one correctly rounded division.
+      if mantissa <= 1 << 53 { return Double(mantissa) / powersOfTen[scale] }
+      // The first 64 bits of a quotient of more, and whether anything follows them, decide how 53 are rounded.
+      let room = UInt128(mantissa).leadingZeroBitCount
+      let (quotient, remainder) = (UInt128(mantissa) << UInt128(room))
+        .quotientAndRemainder(dividingBy: UInt128(wholePowersOfTen[scale]))
+      let excess = 64 - quotient.leadingZeroBitCount
+      let bits = UInt64(truncatingIfNeeded: quotient >> UInt128(excess))
+      let hasMore = remainder != 0 || UInt128(bits) << UInt128(excess) != quotient
+      return Double(sign: .plus, exponent: excess - room, significand: Double(bits | (hasMore ? 1 : 0)))
+    }
+
+    func append(isNegative: Bool, to bytes: inout GrowingBytes) {
+      if isNegative { bytes.append(UInt8(ascii: "-")) }
+      var divisor = wholePowersOfTen[scale]
+      var rest = mantissa
+      appendWhole(rest / divisor, to: &bytes)
+      guard scale > 0 else { return }
+      bytes.append(UInt8(ascii: "."))
+      rest %= divisor
+      while divisor > 1 {
+        divisor /= 10
+        bytes.append(UInt8(ascii: "0") + UInt8(rest / divisor))
+        rest %= divisor
+      }
+    }
+
+    private func appendWhole(_ number: UInt64, to bytes: inout GrowingBytes) {
+      var divisor: UInt64 = 1
+      while number / divisor >= 10 { divisor *= 10 }
+      while divisor > 0 {
+        bytes.append(UInt8(ascii: "0") + UInt8(number / divisor % 10))
+        divisor /= 10
+      }
+    }
+  }
+
   /// The nearest binary64, or nil when `spelling` is no number.
   static func value(_ spelling: UnsafeBufferPointer<UInt8>) -> Double? {
-    guard spelling.count < 512 else { return nil }
-    var mantissa: UInt64 = 0
-    var scale = 0
-    var digits = 0
-    var position = 0
-    let isNegative = spelling.first == UInt8(ascii: "-")
-    if isNegative { position = 1 }
-    var hasPoint = false
-    while position < spelling.count {
-      let byte = spelling[position]
-      if byte == UInt8(ascii: "."), !hasPoint {
-        hasPoint = true
-      } else if byte &- UInt8(ascii: "0") <= 9, digits < 18 {
-        mantissa = mantissa &* 10 &+ UInt64(byte &- UInt8(ascii: "0"))
-        digits += 1
-        if hasPoint { scale += 1 }
-      } else {
-        break
-      }
-      position += 1
-    }
-    // Exact operands and one correctly rounded division give the nearest binary64.
-    if position == spelling.count, digits > 0, mantissa <= 1 << 53, scale <= 22 {
-      let value = Double(mantissa) / powersOfTen[scale]
-      return isNegative ? -value : value
-    }
+    if let plain = PlainDecimal(spelling) { return plain.isNegative ? -plain.value : plain.value }
     guard Decimal(spelling) != nil, let value = Double(String(decoding: spelling, as: UTF8.self).trimmingPlus()),
       value.isFinite
     else { return nil }
     return value
-  }
-
-  private static let powersOfTen: [Double] = [
-    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20,
-    1e21, 1e22,
-  ]
-
-  private static func isPlainWhole(_ spelling: UnsafeBufferPointer<UInt8>) -> Bool {
-    if spelling[0] == UInt8(ascii: "0") { return spelling.count == 1 }
-    for byte in spelling where byte &- UInt8(ascii: "0") > 9 { return false }
-    return true
   }
 
   /// A number taken apart: 0.`digits` times ten to the `pointPosition`, no zero at either end of `digits`.
@@ -145,6 +229,10 @@ enum CellNumber {
     }
   }
 }
+
+private let powersOfTen: [Double] = (0...19).map { Double(wholePowersOfTen[$0]) }
+
+private let wholePowersOfTen: [UInt64] = (0...19).map { (0..<$0).reduce(1) { power, _ in power * 10 } }
 
 extension String {
   /// Swift's own parser knows no plus sign in front.

@@ -3,7 +3,7 @@ import Glibc
 /// Elements in memory that grows in place, for parser callbacks: appending neither retains nor checks for uniqueness.
 ///
 /// Whoever makes one frees it with `deallocate()`.
-struct GrowingBuffer<Element: BitwiseCopyable> {
+struct GrowingBuffer<Element: BitwiseCopyable>: BitwiseCopyable {
   private(set) var start: UnsafeMutablePointer<Element>
   private(set) var count = 0
   private var capacity: Int
@@ -20,6 +20,11 @@ struct GrowingBuffer<Element: BitwiseCopyable> {
   func view(_ range: Range<Int>) -> UnsafeBufferPointer<Element> { UnsafeBufferPointer(rebasing: view[range]) }
 
   mutating func removeAll() { count = 0 }
+
+  mutating func removeFirst(_ length: Int) {
+    start.update(from: start + length, count: count - length)
+    count -= length
+  }
 
   mutating func truncate(to newCount: Int) { count = newCount }
 

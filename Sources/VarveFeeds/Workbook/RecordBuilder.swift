@@ -3,13 +3,15 @@ import VarveTables
 /// Deals the cells below a header out to the columns of a batch, row by row.
 ///
 /// A column holds fewer cells than the batch has rows until one comes: the gap is filled then, or at the batch's end.
-struct RecordBuilder {
+final class RecordBuilder {
   private let file: String
   private let recordBytesMax: Int
   /// The sheet whose records are being built.
   private var sheet = ""
   private var headerRow = 0
-  private var columns: [RawColumn] = []
+  private var names: [String] = []
+  /// As many as `names`; the memory is for all columns that a workbook's sheets can bring.
+  private var columns = GrowingBuffer<ColumnCells>()
   /// Whether the sheet at hand has that column: an empty cell of one that it lacks is absent, not null.
   private var isOfSheet: [Bool] = []
   private var columnOfHeader: [String: Int] = [:]
@@ -27,14 +29,16 @@ struct RecordBuilder {
     self.file = file
     recordBytesMax = limits.recordBytesMax
     sheetColumnName = namesSheet ? "sheet" : nil
-    if let sheetColumnName {
-      columns = [RawColumn(name: sheetColumnName)]
-      isOfSheet = [true]
-    }
+    if let sheetColumnName { append(column: sheetColumnName) }
+  }
+
+  deinit {
+    for column in columns.view { column.deallocate() }
+    columns.deallocate()
   }
 
   /// The rows that follow belong to that sheet, whose header has those names; the batch before is finished.
-  mutating func beginSheet(_ sheet: String, header: SheetHeader, merges: [MergedRange]) {
+  func beginSheet(_ sheet: String, header: SheetHeader, merges: [MergedRange]) {
     precondition(positions.isEmpty, "a batch never spans two sheets")
     self.sheet = sheet
     headerRow = header.row
@@ -49,36 +53,43 @@ struct RecordBuilder {
     self.merges = MergedValues(merges.filter { $0.firstRow > header.row })
   }
 
-  private mutating func addColumn(_ header: String) -> Int {
+  private func addColumn(_ header: String) -> Int {
     var name = header
     var number = 1
     while isTaken(name) {
       number += 1
       name = "\(header)_\(number)"
     }
-    columns.append(RawColumn(name: name))
-    isOfSheet.append(false)
-    columnOfHeader[header] = columns.count - 1
-    return columns.count - 1
+    append(column: name)
+    columnOfHeader[header] = names.count - 1
+    return names.count - 1
+  }
+
+  private func append(column name: String) {
+    names.append(name)
+    columns.append(ColumnCells())
+    isOfSheet.append(true)
   }
 
   /// Names of one header differ, so only the column of sheet names, and what was numbered for it, can be in the way.
   private func isTaken(_ name: String) -> Bool {
     guard let sheetColumnName else { return false }
-    return name.lowercased() == sheetColumnName || columns.contains { $0.name == name }
+    return name.lowercased() == sheetColumnName || names.contains(name)
   }
 
   /// Takes cells until the batch is full, which it can only be between two rows.
   ///
   /// - Returns: how many were taken; fewer than there are means that the batch is full.
-  mutating func take(_ cells: UnsafeBufferPointer<SheetCell>, of page: SheetPage, _ strings: SharedStrings.Table) throws
+  func take(_ cells: UnsafeBufferPointer<SheetCell>, of page: SheetPage, _ strings: SharedStrings.Table) throws
     -> Int
   {
+    var row = positions.last ?? 0
     for (index, cell) in cells.enumerated() {
-      if Int(cell.row) != positions.last {
+      if Int(cell.row) != row {
         endRow()
         if isFull { return index }
-        positions.append(Int(cell.row))
+        row = Int(cell.row)
+        positions.append(row)
         bytesBeforeRow = bytesHeld
       }
       let column = columnOfCell[Int(cell.column)]
@@ -93,23 +104,23 @@ struct RecordBuilder {
 
   private var isFull: Bool {
     positions.count >= FeedLimits.batchRowsMax || bytesHeld >= FeedLimits.batchBytesMax
-      || positions.count * columns.count >= Self.slotsMax
+      || positions.count * names.count >= Self.slotsMax
   }
 
   /// Cells of a batch, empty ones too: a sheet of 16,384 columns need not have a value in each.
   private static let slotsMax = 1 << 20
 
   @inline(__always)
-  private mutating func append(_ kind: CellKind, _ text: UnsafeBufferPointer<UInt8>, to column: Int) {
-    let row = positions.count - 1
-    if columns[column].kinds.count < row { pad(column, to: row) }
-    columns[column].kinds.append(rawKind(kind))
+  private func append(_ kind: CellKind, _ text: UnsafeBufferPointer<UInt8>, to column: Int) {
+    let cells = columns.start + column
+    if cells.pointee.kinds.count < positions.count - 1 { pad(column, to: positions.count - 1) }
+    cells.pointee.kinds.append(rawKind(kind))
     if kind == .duration {
-      columns[column].bytes.append(contentsOf: ISODuration.text(seconds: text).utf8)
+      cells.pointee.bytes.append(ISODuration.text(seconds: text))
     } else {
-      columns[column].bytes.append(contentsOf: text)
+      cells.pointee.bytes.append(text)
     }
-    columns[column].ends.append(columns[column].bytes.count)
+    cells.pointee.ends.append(cells.pointee.bytes.count)
   }
 
   @inline(__always)
@@ -126,29 +137,33 @@ struct RecordBuilder {
     }
   }
 
-  private mutating func pad(_ column: Int, to rowCount: Int) {
-    let missing = rowCount - columns[column].kinds.count
-    columns[column].kinds.append(contentsOf: repeatElement(isOfSheet[column] ? .null : .absent, count: missing))
-    columns[column].ends.append(contentsOf: repeatElement(columns[column].bytes.count, count: missing))
+  private func pad(_ column: Int, to rowCount: Int) {
+    let cells = columns.start + column
+    let missing = rowCount - cells.pointee.kinds.count
+    cells.pointee.kinds.append(repeating: isOfSheet[column] ? .null : .absent, count: missing)
+    cells.pointee.ends.append(repeating: cells.pointee.bytes.count, count: missing)
   }
 
   /// The row at hand has all cells of its own: fills in the values of merged ranges.
-  private mutating func endRow() {
+  private func endRow() {
     guard !merges.isEmpty, let row = positions.last else { return }
     let index = positions.count - 1
     merges.enter(row) { column in
       let column = columnOfCell[column]
-      guard column >= 0, columns[column].count > index else { return nil }
-      return (columns[column].kinds[index], Array(columns[column].bytes[columns[column].range(index)]))
+      guard column >= 0, columns.start[column].kinds.count > index else { return nil }
+      let cells = columns.start[column]
+      let start = index == 0 ? 0 : cells.ends.start[index - 1]
+      return (cells.kinds.start[index], Array(cells.bytes.view(start..<cells.ends.start[index])))
     }
     for merge in merges.active {
       for column in merge.range.firstColumn...merge.range.lastColumn {
         let column = columnOfCell[column]
-        guard column >= 0, columns[column].count <= index else { continue }
+        guard column >= 0, columns.start[column].kinds.count <= index else { continue }
         pad(column, to: index)
-        columns[column].kinds.append(merge.kind)
-        columns[column].bytes.append(contentsOf: merge.bytes)
-        columns[column].ends.append(columns[column].bytes.count)
+        let cells = columns.start + column
+        cells.pointee.kinds.append(merge.kind)
+        merge.bytes.withUnsafeBufferPointer { cells.pointee.bytes.append($0) }
+        cells.pointee.ends.append(cells.pointee.bytes.count)
         bytesHeld += merge.bytes.count
       }
     }
@@ -156,28 +171,25 @@ struct RecordBuilder {
   }
 
   /// The rows taken since the last batch, or nil when there is none.
-  mutating func finishBatch() -> RawBatch? {
+  func finishBatch() -> RawBatch? {
     guard !positions.isEmpty else { return nil }
     endRow()
     if sheetColumnName != nil {
-      let name = Array(sheet.utf8)
-      for row in positions.indices {
-        columns[0].kinds.append(.text)
-        columns[0].bytes.append(contentsOf: name)
-        columns[0].ends.append((row + 1) * name.count)
+      for _ in positions {
+        columns.start.pointee.kinds.append(.text)
+        columns.start.pointee.bytes.append(sheet)
+        columns.start.pointee.ends.append(columns.start.pointee.bytes.count)
       }
     }
-    for column in columns.indices { pad(column, to: positions.count) }
-    let batch = RawBatch(
-      columns: columns, rowCount: positions.count,
-      origins: Origins(file: file, sheet: sheet, unit: .row, positions: positions))
-    columns = columns.map { full in
-      var column = RawColumn(name: full.name)
-      column.kinds.reserveCapacity(full.kinds.count)
-      column.ends.reserveCapacity(full.ends.count)
-      column.bytes.reserveCapacity(full.bytes.count)
-      return column
+    var finished: [RawColumn] = []
+    for (index, name) in names.enumerated() {
+      pad(index, to: positions.count)
+      finished.append(columns.start[index].column(name))
+      columns.start[index].removeAll()
     }
+    let batch = RawBatch(
+      columns: finished, rowCount: positions.count,
+      origins: Origins(file: file, sheet: sheet, unit: .row, positions: positions))
     positions.removeAll(keepingCapacity: true)
     bytesHeld = 0
     return batch
@@ -194,6 +206,29 @@ struct RecordBuilder {
   private func problemOfSize(_ cell: SheetCell) -> Problem {
     Problem(
       .failed, at: [file, "sheet \"\(sheet)\"", "row \(cell.row)"], "holds more than \(recordBytesMax) bytes of text")
+  }
+}
+
+/// The cells of one column while a batch is built.
+private struct ColumnCells: BitwiseCopyable {
+  var kinds = GrowingBuffer<RawKind>()
+  var ends = GrowingBuffer<Int>()
+  var bytes = GrowingBytes()
+
+  func deallocate() {
+    kinds.deallocate()
+    ends.deallocate()
+    bytes.deallocate()
+  }
+
+  mutating func removeAll() {
+    kinds.removeAll()
+    ends.removeAll()
+    bytes.removeAll()
+  }
+
+  func column(_ name: String) -> RawColumn {
+    RawColumn(name: name, kinds: Array(kinds.view), ends: Array(ends.view), bytes: Array(bytes.view))
   }
 }
 

@@ -1,4 +1,5 @@
 import CXML
+import Glibc
 import VarveTables
 
 /// One worksheet being read: its part inflated and parsed piece by piece into pages of cells.
@@ -12,9 +13,18 @@ final class SheetReader {
   private let parser: XMLPushParser
   private let walk: UnsafeMutablePointer<SheetWalk>
   private(set) var isFinished = false
+  private var mode = Mode.prologue
+  private let scansRows: Bool
+  private var scanner: RowScanner?
+  /// Bytes of the sheet that came and are not read: at most a piece of a row, between calls.
+  private var unscanned = GrowingBytes(capacity: 1 << 10)
+  private let limits: WorkbookLimits
 
-  init(_ sheet: WorkbookOutline.Sheet, of workbook: WorkbookPackage) throws {
+  /// - Parameter scansRows: whether rows of the usual shape may be read past the XML parser.
+  init(_ sheet: WorkbookOutline.Sheet, of workbook: WorkbookPackage, scansRows: Bool = true) throws {
     self.sheet = sheet
+    self.scansRows = scansRows
+    limits = workbook.parts.limits
     fileName = workbook.fileName
     strings = try workbook.sharedStrings()
     part = try workbook.parts.open(sheet.part)
@@ -42,6 +52,8 @@ final class SheetReader {
   }
 
   deinit {
+    scanner?.deallocate()
+    unscanned.deallocate()
     walk.pointee.deallocate()
     walk.deinitialize(count: 1)
     walk.deallocate()
@@ -62,16 +74,62 @@ final class SheetReader {
     guard !isFinished else { return false }
     do {
       guard let block = try part.next() else {
+        if mode == .scanning { try leaveToParser() }
         try parser.finish()
         isFinished = true
         return false
       }
-      try parser.feed(block)
+      switch mode {
+      case .prologue: try readPrologue(block)
+      case .scanning: try scan(block[...])
+      case .parsing: try parser.feed(block)
+      }
       return true
     } catch let failure as XMLFailure {
       throw problem(failure)
     }
   }
+
+  private enum Mode { case prologue, scanning, parsing }
+
+  /// What comes before the rows is for the parser. It also says whether the rows are spelled as the scanner expects.
+  private func readPrologue(_ block: UnsafeRawBufferPointer) throws {
+    guard scansRows, let rows = endOfFirst("<sheetData>", in: block) else { return try parser.feed(block) }
+    try parser.feed(UnsafeRawBufferPointer(rebasing: block[..<rows]))
+    guard walk.pointee.standsBeforeRows, parser.standsBetweenTags, parser.readsUTF8 else {
+      mode = .parsing
+      return try parser.feed(UnsafeRawBufferPointer(rebasing: block[rows...]))
+    }
+    mode = .scanning
+    let descent: StaticString = "http://schemas.microsoft.com/office/spreadsheetml/2009/9/ac"
+    scanner = RowScanner(knowsDescent: parser.hasPrefix("x14ac", for: descent), limits: limits)
+    try scan(block[rows...])
+  }
+
+  private func endOfFirst(_ tag: StaticString, in block: UnsafeRawBufferPointer) -> Int? {
+    let count = tag.utf8CodeUnitCount
+    guard block.count >= count, let base = block.baseAddress else { return nil }
+    return (0...(block.count - count)).first { memcmp(base + $0, tag.utf8Start, count) == 0 }.map { $0 + count }
+  }
+
+  private func scan(_ bytes: Slice<UnsafeRawBufferPointer>) throws {
+    unscanned.append(UnsafeRawBufferPointer(rebasing: bytes).bindMemory(to: UInt8.self))
+    unscanned.append(repeating: 0, count: RowScanner.padding)
+    unscanned.truncate(to: unscanned.count - RowScanner.padding)
+    let (bytesRead, isUnusual) = scanner!.scan(unscanned.view, into: &walk.pointee)
+    parser.bytesSkipped += bytesRead
+    unscanned.removeFirst(bytesRead)
+    if isUnusual || unscanned.count > Self.rowBytesMax { try leaveToParser() }
+  }
+
+  private func leaveToParser() throws {
+    mode = .parsing
+    try parser.feed(UnsafeRawBufferPointer(unscanned.view))
+    unscanned.removeAll()
+  }
+
+  /// A row longer than that is left to the parser, which needs no row whole.
+  private static let rowBytesMax = 4 << 20
 
   private func problem(_ failure: XMLFailure) -> Problem {
     var place = [fileName, "sheet \"\(sheet.name)\""]

@@ -8,6 +8,9 @@ struct SheetWalk {
   private(set) var hiddenColumns = 0
   private(set) var mergedRanges: [MergedRange] = []
   private(set) var problem: (cell: String?, what: String)?
+  /// While set, a wrong cell is only noted, for what is read can be taken back.
+  var isTentative = false
+  private(set) var hasFailedTentatively = false
 
   private let limits: WorkbookLimits
   private let strings: SharedStrings.Table
@@ -68,6 +71,27 @@ struct SheetWalk {
       first: parser.interned("min"), last: parser.interned("max"), spreadsheet: SpreadsheetNamespaces(parser))
   }
 
+  /// Where reading can go back to, between two rows.
+  struct Mark {
+    fileprivate let row, column, hiddenRows, cells, bytes: Int
+  }
+
+  var mark: Mark {
+    Mark(row: row, column: column, hiddenRows: hiddenRows, cells: page.cells.count, bytes: page.bytes.count)
+  }
+
+  mutating func goBack(to mark: Mark) {
+    row = mark.row
+    column = mark.column
+    hiddenRows = mark.hiddenRows
+    page.cells.truncate(to: mark.cells)
+    page.bytes.truncate(to: mark.bytes)
+    hasFailedTentatively = false
+  }
+
+  /// Whether what comes next are rows, spelled without a prefix.
+  var standsBeforeRows: Bool { place == .rows && elementsSkipped == 0 }
+
   func deallocate() {
     page.deallocate()
     raw.deallocate()
@@ -123,11 +147,11 @@ struct SheetWalk {
       swap(&raw, &value)
       place = .cell
     case .cell:
-      endCell()
+      if hasInline { addInline() } else if hasValue { endCell(value.view) }
       place = .row
     case .row: place = .rows
     case .inlineText, .runText:
-      CellText.append(raw.view, keepsBlanks: keepsBlanks, to: &inline)
+      appendInline(raw.view, keepsBlanks: keepsBlanks)
       place = place == .inlineText ? .inline : .run
     case .run: place = .inline
     case .inline: place = .cell
@@ -155,66 +179,108 @@ struct SheetWalk {
 
   private mutating func beginRow(_ attributes: XMLAttributes) {
     let names = names.unsafelyUnwrapped
-    var number = row + 1
+    var reference: UnsafeBufferPointer<UInt8>?
+    var hidden: UnsafeBufferPointer<UInt8>?
     for index in 0..<attributes.count where attributes.namespace(index) == nil {
-      let name = attributes.name(index)
-      if name == names.reference {
-        guard let given = CellReference.number(attributes.value(index)), given <= CellReference.rowsMax else {
-          return stop("a row is numbered \"\(attributes.text(index))\", but they go from 1 to 1048576", cell: nil)
-        }
-        guard given > row else { return stop("row \(given) comes after row \(row)", cell: nil) }
-        number = given
-      } else if name == names.hidden, isTrue(attributes.value(index)) {
-        hiddenRows += 1
+      switch attributes.name(index) {
+      case names.reference: reference = attributes.value(index)
+      case names.hidden: hidden = attributes.value(index)
+      default: break
       }
     }
+    beginRow(reference: reference, hidden: hidden)
+    place = .row
+  }
+
+  /// A row begins, with those attributes as spelled; without a reference it follows the one before.
+  @inline(__always)
+  mutating func beginRow(reference: UnsafeBufferPointer<UInt8>?, hidden: UnsafeBufferPointer<UInt8>?) {
+    var number = row + 1
+    if let reference {
+      guard let given = CellReference.number(reference), given <= CellReference.rowsMax else {
+        return stop("a row is numbered \"\(spelled(reference))\", but they go from 1 to 1048576", cell: nil)
+      }
+      guard given > row else { return stop("row \(given) comes after row \(row)", cell: nil) }
+      number = given
+    }
+    if let hidden, isTrue(hidden) { hiddenRows += 1 }
     guard number <= CellReference.rowsMax else { return stop("has more than 1048576 rows", cell: nil) }
     row = number
     column = 0
-    place = .row
   }
 
   @inline(__always)
   private mutating func beginCell(_ attributes: XMLAttributes) {
     let names = names.unsafelyUnwrapped
-    let previous = column
-    column += 1
-    type = .number
-    style = 0
+    var reference: UnsafeBufferPointer<UInt8>?
+    var style: UnsafeBufferPointer<UInt8>?
+    var type: UnsafeBufferPointer<UInt8>?
     for index in 0..<attributes.count where attributes.namespace(index) == nil {
       let name = attributes.name(index)
-      let value = attributes.value(index)
       if name == names.reference {
-        guard let given = CellReference.parse(value) else {
-          return stop("cell \"\(attributes.text(index))\" lies outside of A1 to XFD1048576", cell: "row \(row)")
-        }
-        guard given.row == row else { return stop("cell \(attributes.text(index)) stands in row \(row)", cell: nil) }
-        guard given.column > previous else {
-          let last = CellReference.name(row: row, column: previous)
-          return stop("cell \(attributes.text(index)) comes after cell \(last)", cell: nil)
-        }
-        column = given.column
+        reference = attributes.value(index)
       } else if name == names.style {
-        var number = 0
-        for byte in value {
-          guard byte &- UInt8(ascii: "0") <= 9, number < 1 << 30 else { number = -1; break }
-          number = number * 10 + Int(byte &- UInt8(ascii: "0"))
-        }
-        guard number >= 0 else { return stop("names the style \"\(attributes.text(index))\", which is no number") }
-        style = number
+        style = attributes.value(index)
       } else if name == names.type {
-        guard let known = cellType(value) else { return stop("has the unknown type \"\(attributes.text(index))\"") }
-        type = known
+        type = attributes.value(index)
       }
     }
-    guard column <= CellReference.columnsMax else {
+    beginCell(reference: reference, style: style, type: type)
+    hasValue = false
+    value.removeAll()
+    place = .cell
+  }
+
+  /// A cell begins, with those attributes as spelled; without a reference it follows the one before.
+  @inline(__always)
+  mutating func beginCell(
+    reference: UnsafeBufferPointer<UInt8>?, style: UnsafeBufferPointer<UInt8>?, type: UnsafeBufferPointer<UInt8>?
+  ) {
+    let previous = column
+    column += 1
+    self.type = .number
+    self.style = 0
+    hasInline = false
+    inline.removeAll()
+    if let reference {
+      guard let given = CellReference.parse(reference) else {
+        return stop("cell \"\(spelled(reference))\" lies outside of A1 to XFD1048576", cell: "row \(row)")
+      }
+      guard given.row == row else { return stop("cell \(spelled(reference)) stands in row \(row)", cell: nil) }
+      guard given.column > previous else {
+        let last = CellReference.name(row: row, column: previous)
+        return stop("cell \(spelled(reference)) comes after cell \(last)", cell: nil)
+      }
+      column = given.column
+    } else if column > CellReference.columnsMax {
       return stop("row \(row) has more than 16384 cells", cell: nil)
     }
-    hasValue = false
-    hasInline = false
-    value.removeAll()
-    inline.removeAll()
-    place = .cell
+    if let style {
+      guard let number = digits(style) else {
+        return stop("names the style \"\(spelled(style))\", which is no number")
+      }
+      self.style = number
+    }
+    if let type {
+      guard let known = cellType(type) else { return stop("has the unknown type \"\(spelled(type))\"") }
+      self.type = known
+    }
+  }
+
+  /// A whole number of at most nine digits.
+  @inline(__always)
+  private func digits(_ text: UnsafeBufferPointer<UInt8>) -> Int? {
+    guard text.count > 0, text.count <= 9 else { return nil }
+    var number = 0
+    for byte in text {
+      guard byte &- UInt8(ascii: "0") <= 9 else { return nil }
+      number = number * 10 + Int(byte &- UInt8(ascii: "0"))
+    }
+    return number
+  }
+
+  private func spelled(_ text: UnsafeBufferPointer<UInt8>) -> String {
+    String(decoding: text.prefix(40), as: UTF8.self)
   }
 
   @inline(__always)
@@ -237,24 +303,22 @@ struct SheetWalk {
     value.elementsEqual("1".utf8) || value.elementsEqual("true".utf8) || value.elementsEqual("on".utf8)
   }
 
-  /// The cell is complete: adds it to the page, unless it is empty.
+  /// The cell is complete, and its `v` says that: adds it to the page, unless it is empty.
   @inline(__always)
-  private mutating func endCell() {
-    if hasInline { return addInline() }
-    guard hasValue else { return }
+  mutating func endCell(_ value: UnsafeBufferPointer<UInt8>) {
     switch type {
-    case .number: addNumber()
-    case .sharedText: addShared()
-    case .text, .inlineText: addText()
-    case .boolean: addBoolean()
-    case .error: addError()
-    case .iso: addISO()
+    case .number: addNumber(value)
+    case .sharedText: addShared(value)
+    case .text, .inlineText: addText(value)
+    case .boolean: addBoolean(value)
+    case .error: addError(value)
+    case .iso: addISO(value)
     }
   }
 
   @inline(__always)
-  private mutating func addNumber() {
-    let spelling = trimmed(value.view)
+  private mutating func addNumber(_ value: UnsafeBufferPointer<UInt8>) {
+    let spelling = trimmed(value)
     guard spelling.count > 0 else { return }
     let start = page.bytes.count
     if style < meanings.count {
@@ -273,38 +337,38 @@ struct SheetWalk {
   }
 
   private mutating func stopAtNumber(_ spelling: UnsafeBufferPointer<UInt8>) {
-    stop("holds \"\(String(decoding: spelling.prefix(40), as: UTF8.self))\", which is no number of a spreadsheet")
+    stop("holds \"\(spelled(spelling))\", which is no number of a spreadsheet")
   }
 
   @inline(__always)
-  private mutating func addShared() {
-    let spelling = trimmed(value.view)
+  private mutating func addShared(_ value: UnsafeBufferPointer<UInt8>) {
+    let spelling = trimmed(value)
     guard spelling.count > 0 else { return }
-    var index = 0
-    for byte in spelling {
-      guard byte &- UInt8(ascii: "0") <= 9, index < 1 << 40 else { index = -1; break }
-      index = index * 10 + Int(byte &- UInt8(ascii: "0"))
-    }
-    guard index >= 0, index < strings.count else {
-      let text = String(decoding: spelling.prefix(40), as: UTF8.self)
-      return stop("refers to shared string \"\(text)\", but there are \(strings.count), counted from 0")
+    guard let index = digits(spelling), index < strings.count else {
+      return stop("refers to shared string \"\(spelled(spelling))\", but there are \(strings.count), counted from 0")
     }
     guard strings[index].count > 0 else { return }
     page.cells.append(
       SheetCell(row: UInt32(row), column: UInt16(column), kind: .sharedText, start: UInt32(index), count: 0))
   }
 
-  private mutating func addText() {
+  private mutating func addText(_ value: UnsafeBufferPointer<UInt8>) {
     let start = page.bytes.count
     // Blanks in the result of a formula stay: Excel marks none of them, and both openpyxl and calamine keep them.
-    CellText.append(value.view, keepsBlanks: true, to: &page.bytes)
+    CellText.append(value, keepsBlanks: true, to: &page.bytes)
     addText(from: start)
   }
 
-  private mutating func addInline() {
+  /// The cell is complete, and its text was given by `appendInline`.
+  mutating func addInline() {
     let start = page.bytes.count
     page.bytes.append(inline.view)
     addText(from: start)
+  }
+
+  /// A `t` of the cell's own text says that.
+  mutating func appendInline(_ raw: UnsafeBufferPointer<UInt8>, keepsBlanks: Bool) {
+    CellText.append(raw, keepsBlanks: keepsBlanks, to: &inline)
   }
 
   private mutating func addText(from start: Int) {
@@ -318,8 +382,8 @@ struct SheetWalk {
     add(.text, from: start)
   }
 
-  private mutating func addBoolean() {
-    let spelling = trimmed(value.view)
+  private mutating func addBoolean(_ value: UnsafeBufferPointer<UInt8>) {
+    let spelling = trimmed(value)
     guard spelling.count > 0 else { return }
     let start = page.bytes.count
     if spelling.elementsEqual("1".utf8) || spelling.elementsEqual("true".utf8) {
@@ -327,24 +391,24 @@ struct SheetWalk {
     } else if spelling.elementsEqual("0".utf8) || spelling.elementsEqual("false".utf8) {
       page.bytes.append("false")
     } else {
-      return stop("holds \"\(String(decoding: spelling.prefix(40), as: UTF8.self))\", which is neither true nor false")
+      return stop("holds \"\(spelled(spelling))\", which is neither true nor false")
     }
     add(.boolean, from: start)
   }
 
-  private mutating func addError() {
-    let spelling = trimmed(value.view)
+  private mutating func addError(_ value: UnsafeBufferPointer<UInt8>) {
+    let spelling = trimmed(value)
     let start = page.bytes.count
     if spelling.count > 0 { page.bytes.append(spelling) } else { page.bytes.append("#NULL!") }
     add(.error, from: start)
   }
 
-  private mutating func addISO() {
-    let spelling = trimmed(value.view)
+  private mutating func addISO(_ value: UnsafeBufferPointer<UInt8>) {
+    let spelling = trimmed(value)
     guard spelling.count > 0 else { return }
     let start = page.bytes.count
     guard let kind = ISODate.append(spelling, to: &page.bytes) else {
-      let text = String(decoding: spelling.prefix(40), as: UTF8.self)
+      let text = spelled(spelling)
       return stop("holds \"\(text)\", which is no ISO 8601 date, time or duration")
     }
     add(kind, from: start)
@@ -407,6 +471,10 @@ struct SheetWalk {
 
   @inline(never)
   private mutating func stop(_ what: String, cell: String?) {
+    guard !isTentative else {
+      hasFailedTentatively = true
+      return
+    }
     if problem == nil { problem = (cell, what) }
     if let parser { XMLPushParser.stop(parser, .stoppedByReader) }
   }

@@ -41,7 +41,7 @@ package final class WorkbookFeed: FeedReader {
   private let readsAll: Bool
   private var sheetsRemaining: ArraySlice<WorkbookOutline.Sheet>
   private var reader: SheetReader?
-  private var builder: RecordBuilder
+  private let builder: RecordBuilder
   /// How far the page at hand was dealt out.
   private var cellsTaken = 0
 

@@ -12,6 +12,8 @@ final class XMLPushParser {
   private let guarded: UnsafeMutablePointer<Guarded>
   private var opening: [UInt8] = []
   private var bytesFed = 0
+  /// Bytes of the document that were read by other means, between two that were fed.
+  var bytesSkipped = 0
 
   /// What callbacks find behind the context, beside libxml2's own.
   private struct Guarded {
@@ -86,6 +88,26 @@ final class XMLPushParser {
     guard context.pointee.wellFormed == 1, context.pointee.nsWellFormed == 1 else { throw failure() }
   }
 
+  /// Whether the bytes fed are UTF-8 as they come.
+  var readsUTF8: Bool { context.pointee.input?.pointee.buf?.pointee.encoder == nil }
+
+  /// Whether all that was fed has been parsed, and the element at hand may go on with a tag.
+  var standsBetweenTags: Bool {
+    guard let input = context.pointee.input else { return false }
+    return input.pointee.cur == input.pointee.end && context.pointee.instate == XML_PARSER_CONTENT
+  }
+
+  /// Whether a prefix has been declared for that namespace, and is in force.
+  func hasPrefix(_ prefix: StaticString, for namespace: StaticString) -> Bool {
+    let prefix = interned(prefix)
+    let namespace = interned(namespace)
+    guard let table = context.pointee.nsTab else { return false }
+    for index in stride(from: 0, to: Int(context.pointee.nsNr), by: 2) where table[index] == prefix {
+      if table[index + 1] == namespace { return true }
+    }
+    return false
+  }
+
   private static let openingBytes = 4
   /// Small enough that an overlong tag is noticed before much of it is looked at.
   private static let pieceBytes = 32 << 10
@@ -122,7 +144,7 @@ final class XMLPushParser {
       while message.last?.isWhitespace == true { message.removeLast() }
     }
     let position = xmlByteConsumed(context)
-    return .malformed(message, byte: position < 0 ? bytesFed : position)
+    return .malformed(message, byte: (position < 0 ? bytesFed : position) + bytesSkipped)
   }
 
   private static let setUpProcess: Void = {

@@ -1,4 +1,3 @@
-internal import Synchronization
 internal import VarveTables
 
 /// How much a query may use.
@@ -8,37 +7,28 @@ package struct QueryLimits: Sendable {
   package var secondsMax: Double?
   /// Memory for the tables that a join looks at again and again.
   package var joinBytesMax: Int
+  /// Looked at often, from the thread that asks for rows; once true, the query ends.
+  package var isInterrupted: @Sendable () -> Bool
 
-  package init(rowsMax: Int? = nil, secondsMax: Double? = nil, joinBytesMax: Int = 1 << 30) {
+  package init(
+    rowsMax: Int? = nil, secondsMax: Double? = nil, joinBytesMax: Int = 1 << 30,
+    isInterrupted: @escaping @Sendable () -> Bool = { false }
+  ) {
     self.rowsMax = rowsMax
     self.secondsMax = secondsMax
     self.joinBytesMax = joinBytesMax
+    self.isInterrupted = isInterrupted
   }
-}
-
-/// Stops a query from another thread, or from a signal handler.
-package final class QueryInterrupt: Sendable {
-  private let isSet = Atomic<Bool>(false)
-
-  package init() {}
-
-  package func set() { isSet.store(true, ordering: .relaxed) }
-
-  var isRequested: Bool { isSet.load(ordering: .relaxed) }
 }
 
 /// What a session's query has used so far, against its limits.
 final class QueryBudget {
   let limits: QueryLimits
-  private let interrupt: QueryInterrupt?
   private var deadline: ContinuousClock.Instant?
   private var keptBytes = 0
   private var planCount: Int32 = 0
 
-  init(_ limits: QueryLimits, _ interrupt: QueryInterrupt?) {
-    self.limits = limits
-    self.interrupt = interrupt
-  }
+  init(_ limits: QueryLimits) { self.limits = limits }
 
   /// A query begins.
   func start() {
@@ -48,7 +38,7 @@ final class QueryBudget {
 
   /// Called often: every few thousand rows or steps of SQLite's machine.
   func check() throws(Problem) {
-    if interrupt?.isRequested == true { throw Problem(.interrupted, "the query was interrupted") }
+    if limits.isInterrupted() { throw Problem(.interrupted, "the query was interrupted") }
     if let deadline, ContinuousClock.now > deadline {
       throw Problem(
         .failed, "the query took longer than \(limits.secondsMax ?? 0) seconds",

@@ -23,11 +23,9 @@ package final class QuerySession {
   private var stopped: Problem?
   private weak var running: QueryResult?
 
-  package init(
-    _ catalog: any QueryCatalog, limits: QueryLimits = QueryLimits(), interrupt: QueryInterrupt? = nil
-  ) throws {
+  package init(_ catalog: any QueryCatalog, limits: QueryLimits = QueryLimits()) throws {
     self.catalog = catalog
-    budget = QueryBudget(limits, interrupt)
+    budget = QueryBudget(limits)
     connection = try Connection()
     // Memory for sorting before it spills to a temporary file.
     try connection.execute("PRAGMA cache_size = -65536")

@@ -1,3 +1,4 @@
+import Synchronization
 import Testing
 import VarveSQLite
 import VarveTables
@@ -265,10 +266,10 @@ func products() -> MemoryTable {
     }
     #expect(slow?.kind == .failed)
 
-    let interrupt = QueryInterrupt()
-    interrupt.set()
+    let looks = Atomic<Int>(0)
+    let limits = QueryLimits(isInterrupted: { looks.add(1, ordering: .relaxed).newValue > 3 })
     let interrupted = #expect(throws: Problem.self) {
-      try QuerySession(MemoryCatalog(tables: [:]), interrupt: interrupt).rows("SELECT count(*) FROM (\(endless))")
+      try session([:], limits: limits).rows("SELECT count(*) FROM (\(endless))")
     }
     #expect(interrupted?.kind == .interrupted)
   }

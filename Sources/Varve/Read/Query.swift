@@ -11,6 +11,8 @@ public final class QueryResult {
   }
 
   public let columns: [Column]
+  /// Whether there were more rows than the limits allow.
+  public var isCut: Bool { result.isCut }
   private let result: VarveSQLite.QueryResult
 
   init(_ result: VarveSQLite.QueryResult) {
@@ -22,11 +24,32 @@ public final class QueryResult {
   public func next() throws -> [Value]? { try result.next() }
 }
 
+/// How much a query may use.
+public struct QueryLimits: Sendable {
+  /// Rows of the answer beyond which it is cut.
+  public var rowsMax: Int?
+  public var secondsMax: Double?
+  /// Memory for tables that a join looks at again and again.
+  public var joinBytesMax: Int
+  /// Looked at often, from the thread that asks for rows; once true, the query ends with a problem.
+  public var isInterrupted: @Sendable () -> Bool
+
+  public init(
+    rowsMax: Int? = nil, secondsMax: Double? = nil, joinBytesMax: Int = 1 << 30,
+    isInterrupted: @escaping @Sendable () -> Bool = { false }
+  ) {
+    self.rowsMax = rowsMax
+    self.secondsMax = secondsMax
+    self.joinBytesMax = joinBytesMax
+    self.isInterrupted = isInterrupted
+  }
+}
+
 /// What one scan of a query reads.
 public struct QueryPlan: Sendable {
   /// As the query names it: `products@7`.
   public var table: String
-  /// Columns, files, and why others are passed over.
+  /// Version, columns, files, and why others are passed over.
   public var lines: [String]
   /// Columns by whose values rows are looked up for each row of the scans before.
   public var lookupColumns: [String]
@@ -35,17 +58,26 @@ public struct QueryPlan: Sendable {
 extension Warehouse {
   /// One SELECT over any versions of any tables: `SELECT * FROM products p JOIN "products@7" …`.
   ///
-  /// Each table stays as it was when the statement was prepared, whatever is committed meanwhile.
-  public func query(_ sql: String) throws -> QueryResult { QueryResult(try session().query(sql)) }
+  /// Readers' versions are what each table's proxy shows. A table stays as it was when the statement first named it,
+  /// whatever is committed meanwhile.
+  public func query(_ sql: String, limits: QueryLimits = QueryLimits()) throws -> QueryResult {
+    QueryResult(try session(limits).query(sql))
+  }
 
   /// What a query would read, in the order of its loops.
   public func explain(_ sql: String) throws -> [QueryPlan] {
-    try session().explain(sql).map {
+    try session(QueryLimits()).explain(sql).map {
       QueryPlan(table: $0.table, lines: $0.lines, lookupColumns: $0.lookupColumns)
     }
   }
 
-  private func session() throws -> QuerySession { try QuerySession(Catalog(warehouse: self)) }
+  private func session(_ limits: QueryLimits) throws -> QuerySession {
+    try QuerySession(
+      Catalog(warehouse: self),
+      limits: VarveSQLite.QueryLimits(
+        rowsMax: limits.rowsMax, secondsMax: limits.secondsMax, joinBytesMax: limits.joinBytesMax,
+        isInterrupted: limits.isInterrupted))
+  }
 }
 
 /// The tables of a warehouse as a query finds them, by reference.
@@ -59,8 +91,22 @@ private struct Catalog: QueryCatalog {
       return nil
     }
     guard let table = try warehouse.lake()?.table(reference.table) else { return nil }
-    return try table.snapshot(at: Table.Selector(reference.version, table: reference.table)).contents()
+    let snapshot = try table.snapshot(at: Table.Selector(reference.version, table: reference.table))
+    return TableVersion(contents: try snapshot.contents(), version: snapshot.version)
   }
 
   var tableNames: [String] { (try? warehouse.lake()?.tableNames()) ?? [] }
+}
+
+/// A table's rows, and the version that they are of.
+private struct TableVersion: QueryTable {
+  let contents: TableContents
+  let version: Int64
+
+  var schema: Schema { contents.schema }
+  var estimatedRowCount: Int { contents.estimatedRowCount }
+
+  func scan(_ request: ScanRequest) -> any BatchStream { contents.scan(request) }
+  func explain(_ request: ScanRequest) -> [String] { ["version: \(version)"] + contents.explain(request) }
+  func valueBounds(column: Int) -> (minimum: Value, maximum: Value)? { contents.valueBounds(column: column) }
 }

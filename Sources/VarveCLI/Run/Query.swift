@@ -8,7 +8,7 @@ extension Session {
       try explain(sql, call, warehouse)
       return
     }
-    let result = try warehouse.query(sql)
+    let result = try warehouse.query(sql, limits: QueryLimits(isInterrupted: { Interruption.isRequested }))
     let printer = try RowPrinter(rowFormat(call), columns: result.columns.map(\.name), to: output)
     while let row = try result.next() { try printer.add(row.map(json)) }
     try printer.finish()

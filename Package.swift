@@ -30,7 +30,8 @@ let package = Package(
   ],
   targets: [
     .executableTarget(
-      name: "VarveCLI", dependencies: ["VarveDelivery", "Varve", "VarveJSON", "VarveTables", "CSystem"], swiftSettings: settings),
+      name: "VarveCLI", dependencies: ["VarveDelivery", "Varve", "VarveJSON", "VarveTables", "CSystem"],
+      swiftSettings: settings),
     module("Varve", ["VarveFeeds", "VarveLake", "VarveSQLite", "VarveParquet", "VarveJSON", "VarveTables", "CSystem"]),
     module(
       "VarveDelivery",

@@ -1,4 +1,4 @@
-internal import VarveLake
+package import VarveLake
 internal import VarveTables
 
 /// A directory of tables: where feeds become versions, and versions are read.
@@ -15,7 +15,7 @@ internal import VarveTables
 public final class Warehouse: Sendable {
   /// The directory. It need not exist before the first ingestion; its parent must.
   public let path: String
-  let surroundings: Surroundings
+  package let surroundings: Surroundings
   let threads: Int
 
   public init(at path: String, surroundings: Surroundings = .system, threads: Int = Warehouse.processorCount) {
@@ -25,17 +25,17 @@ public final class Warehouse: Sendable {
     self.threads = threads
   }
 
-  var limits: EngineLimits { EngineLimits(parallelism: threads) }
+  package var limits: EngineLimits { EngineLimits(parallelism: threads) }
 
   var committer: Committer {
     Committer(clock: surroundings.clock, random: surroundings.random, writer: "Varve/\(Varve.version)")
   }
 
   /// What is there; nil where the directory is missing.
-  func lake() throws -> VarveLake.Warehouse? { try VarveLake.Warehouse.open(path) }
+  package func lake() throws -> VarveLake.Warehouse? { try VarveLake.Warehouse.open(path) }
 
   /// A table that is there.
-  func table(_ name: String) throws -> Table {
+  package func table(_ name: String) throws -> Table {
     if let table = try lake()?.table(name) { return table }
     let names = try lake()?.tableNames() ?? []
     throw Problem(

@@ -1,9 +1,9 @@
-internal import VarveLake
+package import VarveLake
 internal import VarveTables
 
 extension Warehouse {
   /// The table and version that a reference names: `products`, `products@7`, `products@2024-10-06`.
-  func resolve(_ text: String) throws -> (table: Table, snapshot: Snapshot) {
+  package func resolve(_ text: String) throws -> (table: Table, snapshot: Snapshot) {
     let reference = try TableReference(parsing: text)
     let table = try table(reference.table)
     return (table, try table.snapshot(at: Table.Selector(reference.version, table: reference.table)))
@@ -25,4 +25,6 @@ extension Table.Selector {
 }
 
 /// Milliseconds since 1970 as `2024-10-06T12:00:00Z`.
-func timeText(_ milliseconds: Int64) -> String { Value.timestamp(milliseconds &* 1000).text ?? "\(milliseconds)" }
+package func timeText(_ milliseconds: Int64) -> String {
+  Value.timestamp(milliseconds &* 1000).text ?? "\(milliseconds)"
+}

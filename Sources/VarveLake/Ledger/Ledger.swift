@@ -179,6 +179,7 @@ enum LedgerFormat {
       version INTEGER NOT NULL,
       since INTEGER,
       chunking TEXT NOT NULL,
+      plan TEXT NOT NULL,
       state TEXT NOT NULL CHECK (state IN ('planned', 'sending', 'complete', 'stopped')),
       attempts INTEGER NOT NULL DEFAULT 0,
       next_try INTEGER,

@@ -21,6 +21,8 @@ package struct DeliveryRecord: Hashable, Sendable {
   package var since: Int64?
   /// How it is cut, so that chunk n is the same bytes for ever: `records=4000`, `bytes=1000000`.
   package var chunking: String
+  /// All that decides the bytes of its chunks, as JSON of whoever makes them.
+  package var plan: String
   package internal(set) var state = State.planned
   package internal(set) var attempts = 0
   package internal(set) var nextTry: Int64?
@@ -31,13 +33,17 @@ package struct DeliveryRecord: Hashable, Sendable {
   package internal(set) var ended: Int64?
   package internal(set) var recordCount: Int?
 
-  package init(id: String, target: String, table: String, version: Int64, since: Int64? = nil, chunking: String) {
+  package init(
+    id: String, target: String, table: String, version: Int64, since: Int64? = nil, chunking: String,
+    plan: String = "{}"
+  ) {
     self.id = id
     self.target = target
     self.table = table
     self.version = version
     self.since = since
     self.chunking = chunking
+    self.plan = plan
   }
 }
 
@@ -79,12 +85,13 @@ extension Ledger {
       let now = SQLValue.integer(clock.milliseconds())
       try connection.run(
         """
-        INSERT INTO deliveries (id, target, source, version, since, chunking, state, noted)
-        VALUES (?, ?, ?, ?, ?, ?, 'planned', ?) ON CONFLICT DO NOTHING
+        INSERT INTO deliveries (id, target, source, version, since, chunking, plan, state, noted)
+        VALUES (?, ?, ?, ?, ?, ?, ?, 'planned', ?) ON CONFLICT DO NOTHING
         """,
         [
           .text(delivery.id), .text(delivery.target), .text(delivery.table), .integer(delivery.version),
-          delivery.since.map { .integer($0) } ?? .null, .text(delivery.chunking), now,
+          delivery.since.map { .integer($0) } ?? .null, .text(delivery.chunking),
+          .text(delivery.plan), now,
         ])
       try connection.run("INSERT INTO targets (name) VALUES (?) ON CONFLICT DO NOTHING", [.text(delivery.target)])
       guard
@@ -102,11 +109,12 @@ extension Ledger {
     }
   }
 
-  /// A chunk is about to be sent. Durable before it is.
+  /// A chunk is about to be sent. Durable before it is, and with it that the chunk `acknowledged` was.
   ///
   /// A chunk that was sent before must be the same bytes; anything else is damage, since versions never change.
-  package func markSent(_ chunk: ChunkRecord, of lease: DeliveryLease) throws {
+  package func markSent(_ chunk: ChunkRecord, behind acknowledged: Int? = nil, of lease: DeliveryLease) throws {
     try write { connection in
+      if let acknowledged { try noteAcknowledged(acknowledged, of: lease, connection) }
       let known = try connection.value(
         "SELECT sha256 FROM chunks WHERE delivery = ? AND number = ?", [.integer(lease.row), SQLValue(chunk.number)])
       guard known == nil || known == .text(chunk.sha256) else {
@@ -128,13 +136,15 @@ extension Ledger {
   }
 
   package func markAcknowledged(_ number: Int, of lease: DeliveryLease) throws {
-    try write { connection in
-      try connection.run(
-        "UPDATE chunks SET state = 'acknowledged', acknowledged = ?, error = NULL WHERE delivery = ? AND number = ?",
-        [.integer(clock.milliseconds()), .integer(lease.row), SQLValue(number)])
-      guard connection.changes == 1 else {
-        throw Problem(.damaged, at: [path], "chunk \(number) was acknowledged and never sent")
-      }
+    try write { connection in try noteAcknowledged(number, of: lease, connection) }
+  }
+
+  private func noteAcknowledged(_ number: Int, of lease: DeliveryLease, _ connection: Connection) throws {
+    try connection.run(
+      "UPDATE chunks SET state = 'acknowledged', acknowledged = ?, error = NULL WHERE delivery = ? AND number = ?",
+      [.integer(clock.milliseconds()), .integer(lease.row), SQLValue(number)])
+    guard connection.changes == 1 else {
+      throw Problem(.damaged, at: [path], "chunk \(number) was acknowledged and never sent")
     }
   }
 
@@ -177,9 +187,16 @@ extension Ledger {
   // MARK: Looking
 
   /// The number of the first chunk that is not acknowledged, all before it being so.
-  package func nextChunk(_ lease: DeliveryLease) throws -> Int {
-    try chunks(of: lease.delivery.id).enumerated().first { $1.number != $0 || $1.state != .acknowledged }?.offset
-      ?? chunks(of: lease.delivery.id).count
+  package func nextChunk(_ lease: DeliveryLease) throws -> Int { try position(lease).chunk }
+
+  /// That chunk, and the number of its first record.
+  package func position(_ lease: DeliveryLease) throws -> (chunk: Int, record: Int) {
+    var position = (chunk: 0, record: 0)
+    for chunk in try chunks(of: lease.delivery.id) {
+      guard chunk.number == position.chunk, chunk.state == .acknowledged else { break }
+      position = (chunk.number + 1, chunk.firstRecord + chunk.recordCount)
+    }
+    return position
   }
 
   package func delivery(_ id: String) throws -> DeliveryRecord? {
@@ -206,7 +223,8 @@ extension Ledger {
     try read { connection in
       try connection.value(
         """
-        SELECT version FROM deliveries WHERE target = ? AND source = ? AND state = 'complete' ORDER BY row DESC LIMIT 1
+        SELECT version FROM deliveries WHERE target = ? AND source = ? AND state = 'complete'
+        ORDER BY ended DESC, row DESC LIMIT 1
         """, [.text(target), .text(table)])?.integer
     }
   }
@@ -236,13 +254,14 @@ extension Ledger {
   private func deliveryRecord(_ row: Int64, _ connection: Connection) throws -> DeliveryRecord? {
     let columns = """
       id, target, source, version, since, chunking, state, attempts, next_try, error, owner, noted, started, ended,
-      record_count
+      record_count, plan
       """
     guard let values = try connection.rows("SELECT \(columns) FROM deliveries WHERE row = ?", [.integer(row)]).first
     else { return nil }
     var record = DeliveryRecord(
       id: values[0].text ?? "", target: values[1].text ?? "", table: values[2].text ?? "",
-      version: values[3].integer ?? 0, since: values[4].integer, chunking: values[5].text ?? "")
+      version: values[3].integer ?? 0, since: values[4].integer, chunking: values[5].text ?? "",
+      plan: values[15].text ?? "{}")
     record.state = values[6].text.flatMap { DeliveryRecord.State(rawValue: $0) } ?? .stopped
     record.attempts = Int(values[7].integer ?? 0)
     record.nextTry = values[8].integer

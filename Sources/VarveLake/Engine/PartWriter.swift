@@ -103,7 +103,7 @@ package final class PartWriter {
     }
     let encoders = encoders
     let batches = pending
-    _ = encodeEach(encoders.count) { index in
+    _ = encodeEach(encoders.count, rows: pendingRows) { index in
       for batch in batches { encoders[index].append(batch.columns[index]) }
     }
     pending = []
@@ -115,7 +115,7 @@ package final class PartWriter {
     guard groupRows > 0 else { return }
     encodePending()
     let encoders = encoders
-    let chunks = encodeEach(encoders.count) { encoders[$0].finish() }
+    let chunks = encodeEach(encoders.count, rows: groupRows) { encoders[$0].finish() }
     let rowCount = groupRows
     self.encoders = []
     groupRows = 0
@@ -137,9 +137,15 @@ package final class PartWriter {
     return part
   }
 
+  /// Fewer rows are not worth a thread.
+  private static let rowsPerThreadMin = 1_024
+
   /// As `concurrently`, for work that cannot fail.
-  private func encodeEach<Result: Sendable>(_ count: Int, _ work: @Sendable (Int) -> Result) -> [Result] {
-    guard let results = try? concurrently(count, parallelism: limits.parallelism, work) else {
+  private func encodeEach<Result: Sendable>(
+    _ count: Int, rows: Int, _ work: @Sendable (Int) -> Result
+  ) -> [Result] {
+    let parallelism = rows < Self.rowsPerThreadMin ? 1 : limits.parallelism
+    guard let results = try? concurrently(count, parallelism: parallelism, work) else {
       preconditionFailure("encoding cannot fail")
     }
     return results

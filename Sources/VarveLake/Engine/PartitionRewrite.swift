@@ -71,11 +71,13 @@ struct PartitionRewrite {
 
   /// The files' surviving rows and the added ones, by key; the latter as they come where there are no files.
   private func merged(_ files: [Int], with added: any BatchSource) throws -> any BatchSource {
-    guard !files.isEmpty else { return added }
-    let survivors = files.map { number in Survivors(plan, number, struck: struck[number]!) }
-    // Parts that were written sorted are merged as they are read; others are sorted first.
-    let isSorted = try concurrently(files.count, parallelism: limits.parallelism) { [plan] in
-      try plan.isSortedByKey(files[$0])
+    let rowCounts = try files.map { try plan.base.rowCount(plan.base.files[$0]) }
+    let left = files.indices.filter { struck[files[$0]]!.count < rowCounts[$0] }
+    guard !left.isEmpty else { return added }
+    let survivors = left.map { Survivors(plan, files[$0], struck: struck[files[$0]]!) }
+    // Large parts that were written sorted are merged as they are read; others are sorted first.
+    let isSorted = try concurrently(left.count, parallelism: limits.parallelism) { [plan] in
+      try rowCounts[left[$0]] > Self.sortedRowsMin && plan.isSortedByKey(files[left[$0]])
     }
     var sources: [any BatchSource] = []
     var unsorted: [Survivors] = []
@@ -95,6 +97,9 @@ struct PartitionRewrite {
 
   /// Files merged side by side: each is open, with a page of every column in memory.
   private static let sortedFilesMax = 8
+
+  /// Sorting so few rows costs less than a look at whether they are.
+  private static let sortedRowsMin = 32_768
 }
 
 extension PartitionPlan {

@@ -66,7 +66,9 @@ let package = Package(
     tests(
       "VarveParquetTests", ["VarveParquet", "VarveTables"], resources: ["Fixtures", "make_fixtures.py"]),
     tests("VarveSQLiteTests", ["VarveSQLite", "VarveTables"]),
-    tests("VarveFeedsTests", ["VarveFeeds", "VarveTables", "VarveJSON", "CArchive"], resources: ["Fixtures"]),
+    tests(
+      "VarveFeedsTests", ["VarveFeeds", "VarveParquet", "VarveTables", "VarveJSON", "CArchive"],
+      resources: ["Fixtures"]),
     tests(
       "VarveLakeTests",
       ["LakeRehearsal", "Faults", "VarveLake", "VarveParquet", "VarveSQLite", "VarveJSON", "VarveTables"]),

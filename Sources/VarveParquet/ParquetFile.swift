@@ -71,6 +71,9 @@ package final class ParquetFile: Sendable {
     throw Problem(.failed, at: place, "there is no such column")
   }
 
+  /// The size of the file.
+  package var byteCount: Int { source.byteCount }
+
   /// Bounds of a column in a row group, where the file has some that can be trusted.
   package func bounds(rowGroup: Int, column: Int) -> ValueBounds? {
     let leaf = leafIndices[column]

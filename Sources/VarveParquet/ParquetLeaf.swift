@@ -19,6 +19,11 @@ package struct ParquetLeaf: Sendable {
     return damage.what
   }
 
+  /// Times are what some clock showed, without a zone.
+  package var isLocalTime: Bool {
+    if case .timestamp(_, let isAdjustedToUTC) = element.logical { !isAdjustedToUTC } else { false }
+  }
+
   var isFlat: Bool { path.count == 1 && maxRepetition == 0 }
 
   /// The definition level from which on the node at that depth of the path (0: the top-level column) is there.

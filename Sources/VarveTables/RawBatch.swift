@@ -14,7 +14,8 @@ package enum RawKind: UInt8, Sendable, BitwiseCopyable {
   case boolean
   /// `2024-01-31`.
   case date
-  /// `2024-01-31T08:30:00`, at most six digits of a second's fraction, trailing zeros cut; no zone.
+  /// `2024-01-31T08:30:00`, at most six digits of a second's fraction, trailing zeros cut; no zone,
+  /// or `Z` where the feed says that it is UTC.
   case dateTime
   /// `08:30:00`, fraction as above.
   case time

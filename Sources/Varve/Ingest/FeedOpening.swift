@@ -23,8 +23,7 @@ extension FeedRequest {
           isLines: format == .ndjson, recordsAt: recordsAt, duplicateKeys: duplicateKeys == .last ? .lastWins : .refused))
     case .csv: try CSVFeed(ByteInput(path: path), options: csv.options(CSVFeedOptions()))
     case .tsv: try CSVFeed(ByteInput(path: path), options: csv.options(.tsv))
-    case .parquet:
-      throw Problem(.failed, at: [path], "Parquet feeds are not read yet")
+    case .parquet: try ParquetFeed(path: path)
     }
   }
 
@@ -74,7 +73,7 @@ struct OriginColumns {
       let bytes = Array((text ?? "").utf8)
       return RawColumn(
         name: name, kinds: [RawKind](repeating: text == nil ? .null : .text, count: batch.rowCount),
-        ends: (1...batch.rowCount).map { $0 * bytes.count },
+        ends: (0..<batch.rowCount).map { ($0 + 1) * bytes.count },
         bytes: [UInt8]([[UInt8]](repeating: bytes, count: batch.rowCount).joined()))
     }
     let source = batch.origins.sheet.map { "\(file)#\($0)" } ?? file

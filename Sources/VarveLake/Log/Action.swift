@@ -21,18 +21,33 @@ package enum Action: Sendable {
 }
 
 /// A data file that is live from this version on, as the log spells it (Delta protocol, "Add File").
-package struct AddAction: Hashable, Sendable {
+///
+/// A class, since snapshots hand on thousands of them.
+package final class AddAction: Hashable, Sendable {
   /// Relative to the table, percent-encoded: the identity of the file, byte for byte.
-  package var path: String
+  package let path: String
   /// By partition column; null where nil.
-  package var partitionValues: [(column: String, value: String?)]
-  package var byteCount: Int
+  package let partitionValues: [(column: String, value: String?)]
+  package let byteCount: Int
   /// Milliseconds since 1970.
-  package var modificationTime: Int64
-  package var dataChange: Bool
+  package let modificationTime: Int64
+  package let dataChange: Bool
   /// JSON text (Delta protocol, "Per-file Statistics").
-  package var statistics: String?
-  package var deletionVectorID: String?
+  package let statistics: String?
+  package let deletionVectorID: String?
+
+  init(
+    path: String, partitionValues: [(column: String, value: String?)], byteCount: Int, modificationTime: Int64,
+    dataChange: Bool, statistics: String?, deletionVectorID: String?
+  ) {
+    self.path = path
+    self.partitionValues = partitionValues
+    self.byteCount = byteCount
+    self.modificationTime = modificationTime
+    self.dataChange = dataChange
+    self.statistics = statistics
+    self.deletionVectorID = deletionVectorID
+  }
 
   package var key: FileKey { FileKey(path: ExactText(path), deletionVectorID: deletionVectorID) }
 
@@ -156,7 +171,10 @@ private func json(_ values: [(column: String, value: String?)]) -> JSONValue {
 }
 
 extension AddAction {
-  var json: JSONValue {
+  var json: JSONValue { json(dataChange: dataChange) }
+
+  /// Checkpoints tell of no change.
+  func json(dataChange: Bool) -> JSONValue {
     precondition(deletionVectorID == nil, "deletion vectors are not written")
     var object: JSONObject = [
       "path": .string(path), "partitionValues": VarveLake.json(partitionValues), "size": JSONValue(byteCount),

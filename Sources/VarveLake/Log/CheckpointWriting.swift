@@ -50,11 +50,7 @@ extension DeltaLog {
     var rows = [Action.protocol(snapshot.tableProtocol).json, Action.metadata(snapshot.metadata).json]
     rows += snapshot.transactions.sorted { $0.key < $1.key }.map { Action.transaction($0.value).json }
     rows += try tombstones(snapshot).map { Action.remove($0).json }
-    rows += snapshot.entries.map { add in
-      var add = add
-      add.dataChange = false
-      return Action.add(add).json
-    }
+    rows += snapshot.entries.map { ["add": $0.json(dataChange: false)] }
     return rows
   }
 

@@ -1,12 +1,16 @@
 internal import Glibc
 package import VarveLake
+internal import VarveTables
 
-/// What a warehouse takes from outside beside files: the time, and ids that must be unique.
+/// What a warehouse takes from outside beside files: the time, ids that must be unique, and the wish to stop.
 ///
 /// Injected, so that a run can be repeated to the byte.
 public struct Surroundings: Sendable {
   package var clock: WallClock
   package var random: RandomSource
+  /// Asked now and then by long work, on any thread; when it says yes, the work throws a `Problem` of kind `interrupted`
+  /// and leaves nothing behind. What is committed stays.
+  public var isInterrupted: @Sendable () -> Bool = { false }
 
   /// The machine's own clock and randomness.
   public static let system = Surroundings(clock: .system, random: .system)
@@ -15,6 +19,12 @@ public struct Surroundings: Sendable {
   /// and tests.
   public static func rehearsed(startingAt milliseconds: Int64, seed: UInt64) -> Surroundings {
     Surroundings(clock: .stepping(from: milliseconds), random: .seeded(seed))
+  }
+}
+
+extension Surroundings {
+  func checkInterrupted() throws {
+    if isInterrupted() { throw Problem(.interrupted, "interrupted; nothing was committed") }
   }
 }
 

@@ -15,7 +15,7 @@ def large_feed(tmp_path):
     path = tmp_path / "large.csv"
     with path.open("w") as file:
         file.write("id,name,price\n")
-        for block in range(60):
+        for block in range(100):
             file.write("".join(f"{block * 10_000 + n},name of {n},{n / 7}\n" for n in range(10_000)))
     return path
 
@@ -29,8 +29,10 @@ def test_an_interrupted_ingest_leaves_nothing(warehouse, tmp_path, large_feed, n
         [str(binary()), "ingest", str(large_feed), "--into", "large"],
         env=warehouse.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    time.sleep(0.15)
-    assert process.poll() is None, "the feed was ingested before it could be interrupted; make it larger"
+    staging = warehouse.table("large") / "_varve" / "staging"
+    while not (staging.is_dir() and any(staging.iterdir())):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.002)
     process.send_signal(number)
     out, error = process.communicate(timeout=60)
     assert process.returncode == 130, error

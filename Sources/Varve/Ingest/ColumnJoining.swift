@@ -12,6 +12,8 @@ struct ColumnJoining {
   let instructions: Set<String>
   /// Columns whose values decide where a row lies, which a feed may not bring.
   let computed: Set<String>
+  /// How the feed writes fractions, which the table remembers of its new columns.
+  var decimal = "."
 
   struct Result {
     /// One per spooled column, in order.
@@ -47,6 +49,7 @@ struct ColumnJoining {
       if found == nil, let type = column.type {
         found = newFields[column.header]
         found?.type = type
+        if type.isFraction { found?.decimal = decimal }
       }
       result.decisions.append(ColumnDecision(found))
       guard let found else {
@@ -118,6 +121,16 @@ extension TypeJoin {
     where scale >= s && precision - scale >= p - s: .widen(to: wanted)
     case (.date, .timestamp): .widen(to: wanted)
     default: .refuse("")
+    }
+  }
+}
+
+extension DataType {
+  /// Whether feeds write it with a decimal separator.
+  fileprivate var isFraction: Bool {
+    switch self {
+    case .double, .decimal: true
+    default: false
     }
   }
 }

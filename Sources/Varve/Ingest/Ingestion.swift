@@ -87,7 +87,7 @@ final class Ingestion {
     }
     let joining = ColumnJoining(
       base: try base?.contents(), declared: schemaFile?.schema ?? Schema([]),
-      instructions: instructions, computed: [])
+      instructions: instructions, computed: [], decimal: request.feeds[0].csv.decimal ?? ".")
     let joined = try joining.join(spool.spooledColumns(), place: [files[0].name])
     for remark in joined.remarks { note(remark) }
     guard let spooled = try spool.finish(joined.decisions) else { throw rejected(spool.rejections) }
@@ -131,6 +131,9 @@ final class Ingestion {
     for field in schemaFile?.schema.fields ?? [] {
       if let index = known.index(of: field.name) { known.fields[index] = field } else { known.fields.append(field) }
     }
+    if let decimal = request.feeds[0].csv.decimal {
+      for index in known.fields.indices { known.fields[index].decimal = decimal }
+    }
     return known
   }
 
@@ -144,7 +147,8 @@ final class Ingestion {
     options.typing = TypingOptions(
       zone: try Zone(named: settings.timezone),
       errorCells: TypingOptions.ErrorCells(rawValue: request.feeds[0].errorCells.rawValue) ?? .reject,
-      absentIsNull: settings.absentIsNull, canonicalJSON: { (try? JSONValue(parsing: $0))?.bytes(.canonical) })
+      absentIsNull: settings.absentIsNull, decimal: request.feeds[0].csv.decimal ?? ".",
+      canonicalJSON: { (try? JSONValue(parsing: $0))?.bytes(.canonical) })
     return options
   }
 
@@ -164,6 +168,7 @@ final class Ingestion {
       let ahead = ReadAhead { try feed.open(format) }
       let origin = settings.withOrigin ? OriginColumns(file: files[index].name, execution: request.execution) : nil
       reading: while true {
+        try warehouse.surroundings.checkInterrupted()
         switch ahead.next() {
         case .batch(let batch, let bytesRead, _):
           try spool.append(origin?.extend(batch) ?? batch)
@@ -245,6 +250,7 @@ final class Ingestion {
   private func commit(
     _ change: StagedChange, _ plan: IngestPlan, _ staging: StagingArea, _ sources: [FeedSource], _ spool: Spool
   ) throws -> IngestReport {
+    try warehouse.surroundings.checkInterrupted()
     onEvent(.phase(.committing))
     let ingestionID = try id(sources)
     var details = JSONObject()

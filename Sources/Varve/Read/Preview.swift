@@ -49,10 +49,12 @@ extension Warehouse {
       options: TypingOptions(
         zone: try Zone(named: feed.timezone ?? file?.timezone ?? "UTC"),
         errorCells: TypingOptions.ErrorCells(rawValue: feed.errorCells.rawValue) ?? .reject,
+        decimal: feed.csv.decimal ?? ".",
         canonicalJSON: { (try? JSONValue(parsing: $0))?.bytes(.canonical) }))
     var firstRows: [[String?]] = []
     var rowCount = 0
     while let batch = try reader.next() {
+      try surroundings.checkInterrupted()
       try columns.add(batch)
       for row in 0..<min(batch.rowCount, rowsShownMax - firstRows.count) {
         firstRows.append(batch.columns.map { $0.text(at: row) })

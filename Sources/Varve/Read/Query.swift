@@ -76,7 +76,7 @@ extension Warehouse {
       Catalog(warehouse: self),
       limits: VarveSQLite.QueryLimits(
         rowsMax: limits.rowsMax, secondsMax: limits.secondsMax, joinBytesMax: limits.joinBytesMax,
-        isInterrupted: limits.isInterrupted))
+        isInterrupted: { [surroundings] in limits.isInterrupted() || surroundings.isInterrupted() }))
   }
 }
 

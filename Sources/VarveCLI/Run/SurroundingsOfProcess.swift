@@ -2,6 +2,12 @@ import Varve
 
 /// The clock and randomness of this process: the system's, or for rehearsals what VARVE_CLOCK and VARVE_SEED say.
 func surroundingsOfProcess() throws -> Surroundings {
+  var surroundings = try injectedSurroundings()
+  surroundings.isInterrupted = { Interruption.isRequested }
+  return surroundings
+}
+
+private func injectedSurroundings() throws -> Surroundings {
   let clock = environment("VARVE_CLOCK")
   let seed = environment("VARVE_SEED")
   if clock.isEmpty && seed.isEmpty { return .system }

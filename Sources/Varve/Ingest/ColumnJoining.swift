@@ -28,7 +28,8 @@ struct ColumnJoining {
     let newHeaders = spooled.filter { field(of: $0, in: result.schema) == nil && field(of: $0, in: declared) == nil }
       .filter { $0.type != nil }.map(\.header)
     // Together with the names that are taken, so that a new column never gets one of them.
-    let taken = result.schema.fields.map(\.name)
+    let taken =
+      result.schema.fields.map(\.name)
       + declared.fields.map(\.name).filter { result.schema.index(of: $0) == nil }
     let named = try ColumnName.fields(forHeaders: taken + newHeaders, place: place).dropFirst(taken.count)
     let newFields = Dictionary(zip(newHeaders, named)) { first, _ in first }

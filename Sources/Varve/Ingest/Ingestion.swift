@@ -207,8 +207,9 @@ final class Ingestion {
     if !waits, try files.contains(where: { try $0.digestIfDone() == nil }) { return nil }
     isCheckedForRepeat = true
     let sources = try sources()
-    guard let version = try RepeatedFeed(table: table, base: base, request: request, settings: settings)
-      .version(holding: sources)
+    guard
+      let version = try RepeatedFeed(table: table, base: base, request: request, settings: settings)
+        .version(holding: sources)
     else { return nil }
     return unchanged(in: version, head: base.version, sources)
   }

@@ -74,11 +74,12 @@ private final class Channel: Sendable {
 
   func put(_ item: sending ReadAhead.Item) {
     room.wait()
-    state.withLock { state in
-      guard !state.isStopped else { return }
-      state.items.append(item)
+    let isKept = state.withLock { state in
+      if !state.isStopped { state.items.append(item) }
+      return !state.isStopped
     }
-    filled.signal()
+    // A semaphore that goes away with less than it began with ends the process.
+    if isKept { filled.signal() } else { room.signal() }
   }
 
   func take() -> sending ReadAhead.Item {
@@ -90,10 +91,11 @@ private final class Channel: Sendable {
 
   /// Lets a waiting reader go: what it still puts is dropped.
   func stop() {
-    state.withLock { state in
+    let dropped = state.withLock { state in
+      defer { state.items.removeAll() }
       state.isStopped = true
-      state.items.removeAll()
+      return state.items.count
     }
-    for _ in 0..<4 { room.signal() }
+    for _ in 0..<dropped { room.signal() }
   }
 }

@@ -29,7 +29,10 @@ package final class QuerySession {
     connection = try Connection()
     // Memory for sorting before it spills to a temporary file.
     try connection.execute("PRAGMA cache_size = -65536")
-    do { try SQLFunctions.register(connection) } catch { throw error.problem("") }
+    do {
+      try SQLFunctions.register(connection)
+      try SumFunctions.register(connection)
+    } catch { throw error.problem("") }
     sqlite3_limit(connection.handle, SQLITE_LIMIT_LENGTH, 256 << 20)
     let session = Unmanaged.passUnretained(self).toOpaque()
     sqlite3_set_authorizer(

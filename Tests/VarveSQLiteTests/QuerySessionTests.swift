@@ -97,6 +97,37 @@ func products() -> MemoryTable {
     #expect(rows.first?.first?.text == expected)
   }
 
+  @Test(arguments: [
+    ("SELECT sum(column1) FROM (VALUES (0.1), (0.2))", "0.3"),
+    ("SELECT total(column1) FROM (VALUES (0.1), (0.2), (1))", "1.3"),
+    ("SELECT avg(column1) FROM (VALUES (0.1), (0.2), (0.3))", "0.2"),
+    ("SELECT sum(column1) FROM (VALUES (1), (2), (NULL))", "3"),
+    ("SELECT typeof(sum(column1)) FROM (VALUES (1), (2))", "integer"),
+    ("SELECT sum(1) FROM (SELECT 1 WHERE 0)", nil),
+    ("SELECT total(1) FROM (SELECT 1 WHERE 0)", "0.0"),
+    ("SELECT avg(1) FROM (SELECT 1 WHERE 0)", nil),
+    ("SELECT avg(column1) FROM (VALUES (1), (2))", "1.5"),
+    ("SELECT sum(column1) FROM (VALUES ('1.1'), ('2.2'), ('x'))", "3.3"),
+    ("SELECT sum(column1) FROM (VALUES (9223372036854775807), (-1), (1))", "9223372036854775807"),
+    ("SELECT sum(column1) FROM (VALUES (1e300), (1.0), (-1e300))", "1.0"),
+    ("SELECT sum(column1) FROM (VALUES (1e999), (1.0))", "inf"),
+    ("SELECT sum(DISTINCT column1) FROM (VALUES (0.1), (0.1), (0.2))", "0.3"),
+    (
+      "SELECT group_concat(s) FROM (SELECT sum(column1) OVER (ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS s FROM (VALUES (0.1), (0.2), (0.7), (1)))",
+      "0.1,0.3,0.9,1.7"
+    ),
+    ("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) SELECT sum(0.01) FROM n", "10.0"),
+  ])
+  func `sums are what people add up`(sql: String, expected: String?) throws {
+    #expect(try session([:]).rows(sql).first?.first?.text == expected)
+  }
+
+  @Test func `a sum of whole numbers beyond 64 bits is an error`() throws {
+    #expect(throws: Problem.self) {
+      try session([:]).rows("SELECT sum(column1) FROM (VALUES (9223372036854775807), (1))")
+    }
+  }
+
   @Test func `pushed constraints carry values of the column's type`() throws {
     let table = products()
     _ = try session(["t": table]).rows(

@@ -76,8 +76,6 @@ package enum Layout {
   package static let ledger = "varve.sqlite"
   /// Kernel locks on its bytes tell which entries of the ledger a living process works on; it holds nothing.
   package static let ledgerLocks = "varve.locks"
-  /// What the logs know, found faster; `varve repair` makes it anew.
-  package static let index = "varve-index.sqlite"
   package static let transactions = "_transactions"
   package static func transaction(_ id: String) -> String { "\(transactions)/\(id).json" }
 

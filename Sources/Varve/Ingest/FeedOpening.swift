@@ -20,7 +20,8 @@ extension FeedRequest {
       try JSONFeed(
         ByteInput(path: path),
         options: JSONFeedOptions(
-          isLines: format == .ndjson, recordsAt: recordsAt, duplicateKeys: duplicateKeys == .last ? .lastWins : .refused))
+          isLines: format == .ndjson, recordsAt: recordsAt, duplicateKeys: duplicateKeys == .last ? .lastWins : .refused
+        ))
     case .csv: try CSVFeed(ByteInput(path: path), options: csv.options(CSVFeedOptions()))
     case .tsv: try CSVFeed(ByteInput(path: path), options: csv.options(.tsv))
     case .parquet: try ParquetFeed(path: path)

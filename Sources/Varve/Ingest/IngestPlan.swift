@@ -60,7 +60,8 @@ struct IngestPlan: Sendable {
   func partitionPlan(on base: Snapshot?) throws -> PartitionPlan {
     PartitionPlan(
       base: try base?.contents()
-        ?? TableContents(storage: storage, schema: Schema([]), partitionColumns: settings.partitionBy.map(\.name), files: []),
+        ?? TableContents(
+          storage: storage, schema: Schema([]), partitionColumns: settings.partitionBy.map(\.name), files: []),
       partitionBy: settings.partitionBy, key: settings.key, schema: schema, feed: try feed(), pattern: pattern,
       absentIsNull: settings.absentIsNull)
   }
@@ -70,8 +71,13 @@ struct IngestPlan: Sendable {
     case .append: .append
     case .insert: .insert(newestBy: settings.newestBy)
     case .overwrite: .overwrite(partitions.isEmpty ? .table : .partitions(partitions), allowEmpty: allowEmpty)
-    case .merge, .statefulMerge: .merge(deleteWhen: settings.deleteWhen, newestBy: settings.newestBy)
+    case .merge, .statefulMerge: .merge(deleteWhen: deleteWhen, newestBy: settings.newestBy)
     }
+  }
+
+  /// A table remembers the column, and feeds that delete nothing may lack it; a feed for which it was asked may not.
+  private var deleteWhen: String? {
+    settings.deleteWhen.flatMap { settings.deletesByRequest || spooled.schema[$0] != nil ? $0 : nil }
   }
 
   /// The spool for the engine; a part that was to be the data file serves as one too.

@@ -78,7 +78,8 @@ final class SourceFile: Sendable {
   /// Refuses a file that changed while it was read: what was decoded would not be what was digested.
   func checkUnchanged() throws {
     guard try Identity(path: path) == identity else {
-      throw Problem(.failed, at: [path], "the file changed while it was read", advice: "ingest it again when it is complete")
+      throw Problem(
+        .failed, at: [path], "the file changed while it was read", advice: "ingest it again when it is complete")
     }
   }
 }

@@ -9,6 +9,8 @@ struct TableSettings: Sendable {
   var key: [String]
   var partitionBy: [PartitionBy]
   var deleteWhen: String?
+  /// Whether it was asked for, and is not just remembered.
+  var deletesByRequest: Bool
   var newestBy: String?
   var timezone: String
   var absentIsNull: Bool
@@ -24,6 +26,7 @@ struct TableSettings: Sendable {
     partitionBy = try TableSettings.settle("partition-by", asked: asked, remembered: known) { $0.map(\.text) }
     mode = request.mode ?? table?[.mode].flatMap(IngestMode.init(rawValue:)) ?? .append
     deleteWhen = request.deleteWhen ?? table?[.deleteWhen]
+    deletesByRequest = request.deleteWhen != nil
     newestBy = request.newestBy ?? table?[.newestBy]
     withOrigin = request.withOrigin || table?[.withOrigin] == "true"
     absentIsNull = schema?.absentIsNull ?? (table?[.absent] == "null")

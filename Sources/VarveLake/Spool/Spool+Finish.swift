@@ -59,7 +59,8 @@ extension Spool {
     if rejections.rowCount > 0, !options.quarantines { return nil }
 
     let schema = Schema(kept.map(\.field))
-    let result = options.directory == nil
+    let result =
+      options.directory == nil
       ? try finishFeed(kept, schema, leavingOut: leftOut) : try finishPart(kept, schema, leavingOut: leftOut)
     return result
   }
@@ -68,9 +69,11 @@ extension Spool {
     -> SpooledFeed
   {
     guard var directory = options.directory else { preconditionFailure("a spool of parts has its directory") }
-    let isClean = leftOut.isEmpty && kept.allSatisfy { column in
-      groupRows.indices.allSatisfy { column.isClean(inGroup: $0) }
-    }
+    let isClean =
+      leftOut.isEmpty
+      && kept.allSatisfy { column in
+        groupRows.indices.allSatisfy { column.isClean(inGroup: $0) }
+      }
     var target = file
     var rowGroups: [RowGroup] = []
     if !isClean {
@@ -169,7 +172,8 @@ extension Spool {
   }
 
   private var reading: SpoolReading {
-    SpoolReading(file: file, originFile: originFile, originColumns: originColumns, groupRows: groupRows, options: options)
+    SpoolReading(
+      file: file, originFile: originFile, originColumns: originColumns, groupRows: groupRows, options: options)
   }
 
   private func layAside(_ rows: [Int: [Rejection]], group: Int) throws {

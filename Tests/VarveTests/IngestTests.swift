@@ -1,0 +1,216 @@
+import Testing
+import Varve
+
+@Suite struct IngestTests {
+  @Test func `a feed becomes version 1, and the same feed again changes nothing`() throws {
+    let here = try TemporaryWarehouse()
+    let first = try here.ingest("a.json", #"[{"sku":"A","price":1.5},{"sku":"B","price":2}]"#)
+    #expect(first.outcome == .committed && first.version == 1 && first.rows.inserted == 2)
+    let again = try here.ingest("renamed.json", #"[{"sku":"A","price":1.5},{"sku":"B","price":2}]"#)
+    #expect(again.outcome == .unchanged && again.version == 1)
+    #expect(try here.rows("SELECT * FROM t") == ["A|1.5", "B|2.0"])
+    #expect(try here.types() == ["sku text", "price double"])
+  }
+
+  @Test func `a reingested feed is appended once more`() throws {
+    let here = try TemporaryWarehouse()
+    try here.ingest("a.json", #"[{"n":1}]"#)
+    let again = try here.ingest("a.json", #"[{"n":1}]"#) { $0.reingest = true }
+    #expect(again.outcome == .committed && again.version == 2)
+    #expect(try here.rows("SELECT n FROM t") == ["1", "1"])
+  }
+
+  @Test func `a column that widens late gives back every text as it was spelled`() throws {
+    let here = try TemporaryWarehouse()
+    // More rows than a batch holds, so that the first ones are encoded as numbers before the text comes.
+    try here.ingest("a.csv", "n,x\n" + (0..<30_000).map { "\($0),1.50\n" }.joined() + "abc,2\n")
+    #expect(try here.types() == ["n text", "x double"])
+    #expect(try here.rows("SELECT count(*), count(DISTINCT n), sum(x) FROM t") == ["30001|30001|45002.0"])
+    #expect(try here.rows("SELECT n FROM t WHERE n IN ('29999','abc','0')") == ["0", "29999", "abc"])
+    try here.ingest("b.csv", "p\n" + (0..<30_000).map { _ in "1.50\n" }.joined() + "n/a\n", into: "spelled")
+    #expect(try here.rows("SELECT p, count(*) FROM spelled GROUP BY p ORDER BY p") == ["1.50|30000", "n/a|1"])
+  }
+
+  @Test func `a key that comes late is null in the rows before`() throws {
+    let here = try TemporaryWarehouse()
+    let early = (0..<20_000).map { #"{"n":\#($0)}"# }.joined(separator: "\n")
+    try here.ingest("a.ndjson", early + "\n" + #"{"n":20000,"late":true}"# + "\n")
+    #expect(try here.types() == ["n int64", "late boolean"])
+    #expect(try here.rows("SELECT count(*), count(late) FROM t") == ["20001|1"])
+  }
+
+  @Test func `a column without a value stays out until one comes`() throws {
+    let here = try TemporaryWarehouse()
+    let report = try here.ingest("a.json", #"[{"n":1,"empty":null}]"#)
+    #expect(report.remarks.contains { $0.contains("\"empty\"") })
+    #expect(try here.types() == ["n int64"])
+    try here.ingest("b.json", #"[{"n":2,"empty":"x"}]"#)
+    #expect(try here.rows("SELECT n, empty FROM t") == ["1|∅", "2|x"])
+  }
+
+  @Test func `an appended feed widens the table's column in the same version`() throws {
+    let here = try TemporaryWarehouse()
+    try here.ingest("a.json", #"[{"n":1},{"n":2}]"#)
+    let report = try here.ingest("b.json", #"[{"n":2.5}]"#)
+    #expect(report.version == 2)
+    #expect(try here.types() == ["n double"])
+    #expect(try here.rows("SELECT n FROM t ORDER BY n") == ["1.0", "2.0", "2.5"])
+    #expect(try here.rows(#"SELECT n FROM "t@1""#) == ["1", "2"])
+  }
+
+  @Test func `an int64 beyond 2^53 widens to decimal, exactly`() throws {
+    let here = try TemporaryWarehouse()
+    try here.ingest("a.json", #"[{"n":9007199254740993}]"#)
+    try here.ingest("b.json", #"[{"n":0.5}]"#)
+    #expect(try here.types() == ["n decimal(17,1)"])
+    #expect(try here.rows("SELECT n FROM t ORDER BY n") == ["0.5", "9007199254740993.0"])
+  }
+
+  @Test func `a cell that does not fit fails the whole feed, and names its place`() throws {
+    let here = try TemporaryWarehouse()
+    try here.ingest("a.json", #"[{"sku":"A","price":1.5}]"#)
+    let before = here.files()
+    let found = try problem {
+      try here.ingest("b.ndjson", "{\"sku\":\"B\",\"price\":2}\n{\"sku\":\"C\",\"price\":\"n/a\"}\n")
+    }
+    #expect(found.kind == .failed)
+    #expect("\(found)".contains("b.ndjson, line 2, column \"price\""))
+    #expect("\(found)".contains("n/a"))
+    #expect(here.files() == before)
+  }
+
+  @Test func `rows that do not fit are laid aside when asked, and the rest is committed`() throws {
+    let here = try TemporaryWarehouse()
+    try here.ingest("a.json", #"[{"sku":"A","price":1.5}]"#)
+    let report = try here.ingest("b.ndjson", "{\"sku\":\"B\",\"price\":2}\n{\"sku\":\"C\",\"price\":\"n/a\"}\n") {
+      $0.badRows = .quarantine
+    }
+    #expect(report.rows.inserted == 1 && report.rows.rejected == 1 && report.rows.read == 2)
+    #expect(try here.rows("SELECT sku, price FROM t") == ["A|1.5", "B|2.0"])
+    #expect(here.files().filter { $0.contains("quarantine/") && $0.hasSuffix(".ndjson") }.count == 1)
+  }
+
+  @Test func `a merge updates, inserts and deletes by key`() throws {
+    let here = try TemporaryWarehouse()
+    try here.ingest(
+      "a.json", #"[{"sku":"A","p":1,"q":"x"},{"sku":"B","p":2,"q":"y"},{"sku":"C","p":3,"q":"z","gone":false}]"#
+    ) {
+      $0.mode = .merge
+      $0.key = ["sku"]
+      $0.deleteWhen = "gone"
+    }
+    let report = try here.ingest(
+      "b.json",
+      #"[{"sku":"B","p":20},{"sku":"C","gone":true},{"sku":"D","p":4,"q":null},{"sku":"A","p":1},{"sku":"E","gone":true}]"#
+    )
+    #expect(report.rows.updated == 1 && report.rows.deleted == 1 && report.rows.inserted == 1)
+    #expect(report.rows.unchanged >= 1)
+    #expect(try here.rows("SELECT sku, p, q FROM t") == ["A|1|x", "B|20|y", "D|4|∅"])
+    #expect(try here.types() == ["sku text", "p int64", "q text"])
+    #expect(try here.ingest("c.json", #"[{"sku":"D","p":5}]"#).rows.updated == 1)
+  }
+
+  @Test func `a duplicate or missing key in a feed is refused with its rows`() throws {
+    let here = try TemporaryWarehouse()
+    let twice = try problem {
+      try here.ingest("a.ndjson", "{\"k\":1}\n{\"k\":2}\n{\"k\":1}\n") {
+        $0.mode = .merge
+        $0.key = ["k"]
+      }
+    }
+    #expect("\(twice)".contains("line 1") && "\(twice)".contains("3"))
+    #expect(here.files().isEmpty)
+    let missing = try problem {
+      try here.ingest("b.ndjson", "{\"k\":1,\"v\":1}\n{\"v\":1}\n") {
+        $0.mode = .merge
+        $0.key = ["k"]
+      }
+    }
+    #expect("\(missing)".contains("line 2"))
+  }
+
+  @Test func `an overwrite replaces the declared partitions alone`() throws {
+    let here = try TemporaryWarehouse()
+    try here.ingest("a.json", #"[{"m":"DE","v":1},{"m":"AT","v":2}]"#) { $0.partitionBy = ["m"] }
+    try here.ingest("b.json", #"[{"m":"DE","v":10},{"m":"DE","v":11}]"#) {
+      $0.mode = .overwrite
+      $0.partitions = [["m": "DE"]]
+    }
+    #expect(try here.rows("SELECT m, v FROM t") == ["AT|2", "DE|10", "DE|11"])
+    let outside = try problem {
+      try here.ingest("c.json", #"[{"m":"AT","v":5}]"#) {
+        $0.mode = .overwrite
+        $0.partitions = [["m": "DE"]]
+      }
+    }
+    #expect(outside.kind == .failed || outside.kind == .refused)
+  }
+
+  @Test func `overwriting with A, B and A again restores A`() throws {
+    let here = try TemporaryWarehouse()
+    let a = #"[{"v":1}]"#
+    let b = #"[{"v":2}]"#
+    for (text, version) in [(a, 1), (b, 2), (a, 3)] {
+      let report = try here.ingest("f.json", text) { $0.mode = .overwrite }
+      #expect(report.outcome == .committed && report.version == version)
+    }
+    #expect(try here.rows("SELECT v FROM t") == ["1"])
+    #expect(try here.ingest("f.json", a) { $0.mode = .overwrite }.outcome == .unchanged)
+  }
+
+  @Test func `an empty overwrite needs to be allowed`() throws {
+    let here = try TemporaryWarehouse()
+    try here.ingest("a.json", #"[{"v":1}]"#) { $0.mode = .overwrite }
+    let found = try problem { try here.ingest("b.json", "[]") { $0.mode = .overwrite } }
+    #expect(found.kind == .refused)
+    let report = try here.ingest("b.json", "[]") {
+      $0.mode = .overwrite
+      $0.allowEmpty = true
+    }
+    #expect(report.outcome == .committed && report.rows.deleted == 1)
+    #expect(try here.rows("SELECT count(*) FROM t") == ["0"])
+  }
+
+  @Test func `origins become columns when asked`() throws {
+    let here = try TemporaryWarehouse()
+    try here.ingest("a.ndjson", "{\"v\":1}\n\n{\"v\":2}\n") {
+      $0.withOrigin = true
+      $0.execution = "2024-10-06"
+    }
+    #expect(
+      try here.rows("SELECT _source, _row, _execution, v FROM t") == [
+        "a.ndjson|1|2024-10-06|1", "a.ndjson|3|2024-10-06|2",
+      ])
+  }
+
+  @Test func `the same input gives the same bytes, whatever the threads`() throws {
+    let feed = (0..<40_000).map { #"{"k":"K\#($0 * 7919 % 40_000)","m":"M\#($0 % 5)","v":\#($0)}"# }
+      .joined(separator: "\n")
+    let names = try [1, 3].map { threads in
+      let here = try TemporaryWarehouse(threads: threads)
+      try here.ingest("a.ndjson", feed) {
+        $0.mode = .merge
+        $0.key = ["k"]
+        $0.partitionBy = ["m"]
+      }
+      return here.files().filter { $0.hasSuffix(".parquet") }
+    }
+    #expect(names[0].count == 5)
+    #expect(names[0] == names[1])
+  }
+
+  @Test func `several feeds are one version`() throws {
+    let here = try TemporaryWarehouse()
+    let request = IngestRequest(
+      [try here.feed("a.csv", "sku;price\nA;1\n"), try here.feed("b.json", #"[{"price":2.5,"sku":"B"}]"#)], into: "t")
+    #expect(try here.warehouse.ingest(request).version == 1)
+    #expect(try here.rows("SELECT sku, price FROM t") == ["A|1.0", "B|2.5"])
+  }
+
+  @Test func `a dry run plans and leaves nothing`() throws {
+    let here = try TemporaryWarehouse()
+    let report = try here.ingest("a.json", #"[{"v":1}]"#) { $0.dryRun = true }
+    #expect(report.outcome == .planned && !report.plan.isEmpty && report.version == nil)
+    #expect(here.files().isEmpty)
+  }
+}

@@ -49,8 +49,8 @@ struct WorkbookArchive {
     self["_rels/.rels"] = Self.relationships([("rId1", "officeDocument", "xl/workbook.xml")])
     self["xl/workbook.xml"] = Self.workbook(sheets: ["S"])
     self["xl/_rels/workbook.xml.rels"] = Self.relationships([
-      ("rId1", "worksheet", "worksheets/sheet1.xml"), ("rId8", "styles", "styles.xml"),
-      ("rId9", "sharedStrings", "sharedStrings.xml"),
+      ("rId1", "worksheet", "worksheets/sheet1.xml"), ("rIdStyles", "styles", "styles.xml"),
+      ("rIdStrings", "sharedStrings", "sharedStrings.xml"),
     ])
     self["xl/worksheets/sheet1.xml"] = sheet
     self["xl/styles.xml"] = "<styleSheet xmlns=\"\(Self.transitional)\"/>"
@@ -61,7 +61,7 @@ struct WorkbookArchive {
   init(sheets: [(name: String, attributes: String, rows: String)]) {
     self.init(rows: "")
     self["xl/workbook.xml"] = Self.workbook(sheets: sheets.map(\.name), attributes: sheets.map(\.attributes))
-    var targets = [("rId8", "styles", "styles.xml"), ("rId9", "sharedStrings", "sharedStrings.xml")]
+    var targets = [("rIdStyles", "styles", "styles.xml"), ("rIdStrings", "sharedStrings", "sharedStrings.xml")]
     for (index, sheet) in sheets.enumerated() {
       targets.append(("rId\(index + 1)", "worksheet", "worksheets/sheet\(index + 1).xml"))
       self["xl/worksheets/sheet\(index + 1).xml"] =

@@ -274,6 +274,18 @@ import VarveTables
     #expect(feed.remarks == [])
   }
 
+  @Test func `merged ranges that overlap are refused where they would be filled`() throws {
+    let archive = WorkbookArchive(
+      rows: row("a", "b") + row("1", "2") + row("3", "4"),
+      behind: "<mergeCells><mergeCell ref=\"A2:B9\"/><mergeCell ref=\"B3:B4\"/></mergeCells>")
+    #expect(try lines(archive).count == 2)
+    let refusal = #expect(throws: Problem.self) { try lines(archive, .init(fillsMergedCells: true)) }
+    #expect(
+      refusal?.description == """
+        w.xlsx, sheet "S", cell B3: begins a merged range that overlaps another; unmerge one of them
+        """)
+  }
+
   @Test func `a merged value reaches across batches`() throws {
     let count = FeedLimits.batchRowsMax + 10
     let rows = row("g", "n") + row("G", "0") + (1..<count).map { row(nil, "\($0)") }.joined()

@@ -170,6 +170,19 @@ import VarveTables
     refuse(archive, ": has two sheets named \"A\"")
   }
 
+  @Test func `sheets lie in any order, if finding them does not take too long`() throws {
+    var archive = WorkbookArchive(sheets: (1...50).map { ("S\($0)", "", "<row><c><v>\($0)</v></c></row>") })
+    archive.parts.reverse()
+    let expected = (1...50).map { "{\"row\":1,\"col\":1,\"t\":\"n\",\"v\":\($0)}" }
+    #expect(try archive.cells() == expected)
+    var limits = WorkbookLimits()
+    limits.entriesPassedMax = 500
+    refuse(
+      archive, ": keeps its many sheets in an order that takes too long to find them in; save it anew", limits: limits)
+    archive.parts.reverse()
+    #expect(try archive.cells(limits: limits) == expected)
+  }
+
   @Test func `names beyond ASCII are read, flagged or not`() throws {
     for flags in [0, 1 << 11] as [UInt16] {
       var archive = row("<c><v>1</v></c>")

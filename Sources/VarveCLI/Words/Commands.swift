@@ -20,7 +20,7 @@ private let feedOptions: [Option] = [
   Option("format", "F", .choice(feedFormats), preset: "told by the content", "The feed's format."),
   Option(
     "sheet", "NAME|N|all", .text, preset: "the first that holds rows",
-    "The worksheet by name or number; `all` reads every one and adds a column `_sheet`."),
+    "The worksheet by name or number; `all` reads every one and adds a column `sheet`."),
   Option(
     "header-row", "N", .integer(1...1_048_576), preset: "found by itself",
     "The row of the worksheet that holds the column names."),

@@ -86,7 +86,7 @@ final class RecordBuilder {
     var row = positions.last ?? 0
     for (index, cell) in cells.enumerated() {
       if Int(cell.row) != row {
-        endRow()
+        try endRow()
         if isFull { return index }
         row = Int(cell.row)
         positions.append(row)
@@ -145,15 +145,21 @@ final class RecordBuilder {
   }
 
   /// The row at hand has all cells of its own: fills in the values of merged ranges.
-  private func endRow() {
+  private func endRow() throws {
     guard !merges.isEmpty, let row = positions.last else { return }
     let index = positions.count - 1
-    merges.enter(row) { column in
+    let overlap = merges.enter(row) { column in
       let column = columnOfCell[column]
       guard column >= 0, columns.start[column].kinds.count > index else { return nil }
       let cells = columns.start[column]
       let start = index == 0 ? 0 : cells.ends.start[index - 1]
       return (cells.kinds.start[index], Array(cells.bytes.view(start..<cells.ends.start[index])))
+    }
+    if let overlap {
+      throw Problem(
+        .failed,
+        at: [file, "sheet \"\(sheet)\"", "cell \(CellReference.name(row: row, column: overlap.firstColumn))"],
+        "begins a merged range that overlaps another", advice: "unmerge one of them")
     }
     for merge in merges.active {
       for column in merge.range.firstColumn...merge.range.lastColumn {
@@ -171,9 +177,9 @@ final class RecordBuilder {
   }
 
   /// The rows taken since the last batch, or nil when there is none.
-  func finishBatch() -> RawBatch? {
+  func finishBatch() throws -> RawBatch? {
     guard !positions.isEmpty else { return nil }
-    endRow()
+    try endRow()
     if sheetColumnName != nil {
       for _ in positions {
         columns.start.pointee.kinds.append(.text)
@@ -241,6 +247,8 @@ private struct MergedValues {
   }
 
   private(set) var active: [Value] = []
+  /// By column, where a range came into force.
+  private var lastRowInForce: [Int: Int] = [:]
   /// By their first row, descending: the next one is last.
   private var waiting: [MergedRange]
 
@@ -249,13 +257,19 @@ private struct MergedValues {
   var isEmpty: Bool { active.isEmpty && waiting.isEmpty }
 
   /// Ranges that begin in that row come into force, if their first cell has a value.
-  mutating func enter(_ row: Int, value: (_ column: Int) -> (RawKind, [UInt8])?) {
+  ///
+  /// - Returns: the first that would overlap one in force, if any does; so at most one is in force for each cell.
+  mutating func enter(_ row: Int, value: (_ column: Int) -> (RawKind, [UInt8])?) -> MergedRange? {
     while let range = waiting.last, range.firstRow <= row {
       waiting.removeLast()
-      if range.firstRow == row, let (kind, bytes) = value(range.firstColumn) {
-        active.append(Value(range: range, kind: kind, bytes: bytes))
+      guard range.firstRow == row, let (kind, bytes) = value(range.firstColumn) else { continue }
+      for column in range.firstColumn...range.lastColumn {
+        guard lastRowInForce[column, default: 0] < row else { return range }
+        lastRowInForce[column] = range.lastRow
       }
+      active.append(Value(range: range, kind: kind, bytes: bytes))
     }
+    return nil
   }
 
   mutating func leave(_ row: Int) { active.removeAll { $0.range.lastRow <= row } }

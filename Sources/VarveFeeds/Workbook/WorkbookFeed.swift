@@ -96,12 +96,12 @@ package final class WorkbookFeed: FeedReader {
       }
       let page = reader.page
       cellsTaken += try builder.take(page.cells.view(cellsTaken..<page.cells.count), of: page, reader.strings.table)
-      if cellsTaken < page.cells.count { return builder.finishBatch() }
+      if cellsTaken < page.cells.count { return try builder.finishBatch() }
       reader.removePage()
       cellsTaken = 0
       if try !reader.readMore() {
         close(reader)
-        if let batch = builder.finishBatch() { return batch }
+        if let batch = try builder.finishBatch() { return batch }
       }
     }
   }

@@ -4,6 +4,8 @@
 package struct WorkbookLimits: Sendable {
   /// Entries of the zip archive.
   package var partsMax = 10_000
+  /// Entries passed over to find parts: every part that lies before the last one read takes a pass from the beginning.
+  package var entriesPassedMax = 2_000_000
   /// Bytes that one part may inflate to.
   package var partBytesMax = 16 << 30
   /// Bytes that all parts read from one workbook may inflate to.

@@ -13,6 +13,8 @@ final class ZipParts {
   /// The place in the archive of each part, by its normalized name.
   private var places: [String: Int] = [:]
   private var handle: ZipHandle
+  /// Entries passed over or opened, in all passes over the archive.
+  private var entriesPassed = 0
   /// Bytes inflated from all parts so far.
   fileprivate var bytesInflated = 0
 
@@ -51,6 +53,12 @@ final class ZipParts {
     var bytesFetched = file.bytesFetched
     while handle.entriesPassed < place {
       bytesFetched = file.bytesFetched
+      entriesPassed += 1
+      guard entriesPassed <= limits.entriesPassedMax else {
+        throw Problem(
+          .failed, at: [file.name], "keeps its many sheets in an order that takes too long to find them in",
+          advice: "save it anew")
+      }
       guard try handle.nextEntry() != nil else {
         throw Problem(.failed, at: [file.name], "changed while it was read")
       }
@@ -141,6 +149,7 @@ final class ZipPart {
 /// One pass over the archive, first entry to last.
 private final class ZipHandle {
   static let blockBytes = 64 << 10
+  private static let headerBytes = 1 << 10
 
   private let archive: OpaquePointer
   private let source: UnsafeMutablePointer<Source>
@@ -153,6 +162,8 @@ private final class ZipHandle {
     unowned(unsafe) let file: WorkbookFile
     let block: UnsafeMutableRawBufferPointer
     var position = 0
+    /// Little is read after a seek, which most often is for one entry's header alone.
+    var bytesWanted = ZipHandle.headerBytes
     var problem: Problem?
   }
 
@@ -170,7 +181,9 @@ private final class ZipHandle {
     archive_read_set_read_callback(archive) { _, data, block in
       let source = data!.assumingMemoryBound(to: Source.self)
       do {
-        let count = try source.pointee.file.read(at: source.pointee.position, into: source.pointee.block)
+        let wanted = UnsafeMutableRawBufferPointer(rebasing: source.pointee.block[..<source.pointee.bytesWanted])
+        let count = try source.pointee.file.read(at: source.pointee.position, into: wanted)
+        source.pointee.bytesWanted = min(source.pointee.bytesWanted * 8, ZipHandle.blockBytes)
         block!.pointee = UnsafeRawPointer(source.pointee.block.baseAddress!)
         source.pointee.position += count
         return count
@@ -190,6 +203,7 @@ private final class ZipHandle {
       let position = base + Int(offset)
       guard position >= 0 else { return Int64(ARCHIVE_FATAL) }
       source.pointee.position = position
+      source.pointee.bytesWanted = ZipHandle.headerBytes
       return Int64(position)
     }
     guard withUTF8Names({ archive_read_open1(archive) }) == ARCHIVE_OK else {

@@ -72,7 +72,9 @@ extension Value {
     case (.integer(let integer), _): self = .int64(integer)
     case (.real(let real), _): self = .double(real)
     case (.text(let text), _): self = .text(text)
-    case (.blob(let bytes), _): self = .text(String(decoding: bytes, as: UTF8.self))
+    case (.blob(let bytes), _):
+      // Tables hold no blobs, but functions can make some: in hexadecimal, which any output can carry.
+      self = .text(bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined())
     }
   }
 }

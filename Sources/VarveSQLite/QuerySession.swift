@@ -101,7 +101,10 @@ package final class QuerySession {
 
   private static func missingTable(_ message: String) -> String? {
     let start = "no such table: "
-    return message.hasPrefix(start) ? String(message.dropFirst(start.count)) : nil
+    guard message.hasPrefix(start) else { return nil }
+    // `main.products` is `products`; no table of ours has a point in its name before the `@`.
+    let name = message.dropFirst(start.count)
+    return String(name.hasPrefix("main.") ? name.dropFirst(5) : name)
   }
 
   /// False where there is no such table; whoever asked has the better error then.

@@ -89,6 +89,8 @@ func products() -> MemoryTable {
     ("SELECT group_concat(id) FROM (SELECT id FROM products ORDER BY exact)", "5,2,1,3,4"),
     ("SELECT decimal_sum(exact) FROM products", "24691357802469135778.5000000003"),
     ("SELECT decimal_cmp('10', '9.5')", "1"),
+    ("SELECT count(*) FROM main.products JOIN products USING (id)", "5"),
+    ("SELECT x'00ff'", "00ff"),
     ("SELECT group_concat(id) FROM products WHERE id = ?1 + 1", nil),
   ])
   func `queries answer what people expect`(sql: String, expected: String?) throws {

@@ -8,21 +8,26 @@ extension Session {
     let bar = isQuiet ? nil : ProgressBar(on: errors)
     defer { bar?.clear() }
     var phase = Event.Phase.reading
-    var rejections = 0
-    let report = try warehouse.ingest(request) { event in
-      switch event {
-      case .phase(let next): phase = next
-      case .progress(let done, let total, let rows):
-        bar?.update(phase.rawValue, done: done, total: total, rows: rows)
-      case .rejected(let place, let reason):
-        rejections += 1
-        if !isQuiet && rejections <= rejectionsShownMax {
-          bar?.clear()
-          remark("\(place): \(reason)")
+    var rejections: [String] = []
+    let report: IngestReport
+    do {
+      report = try warehouse.ingest(request) { event in
+        switch event {
+        case .phase(let next): phase = next
+        case .progress(let done, let total, let rows):
+          bar?.update(phase.rawValue, done: done, total: total, rows: rows)
+        case .rejected(let place, let reason):
+          if rejections.count < rejectionsShownMax { rejections.append("\(place): \(reason)") }
+        case .remark, .committed: break
         }
-      case .remark, .committed: break
       }
+    } catch {
+      bar?.clear()
+      // The error itself tells of the first.
+      if !isQuiet && rejections.count > 1 { for text in rejections { remark(text) } }
+      throw error
     }
+    if !isQuiet { for text in rejections { remark(text) } }
     bar?.clear()
     if call.has("json") {
       try output.writeLine(json(of: report).text(.pretty))

@@ -42,7 +42,11 @@ package struct TextTable {
       return result + more
     }
     var lines = [line { (printable(headings[$0].name), .heading) }]
-    lines.append(line { (String(repeating: "─", count: widths[$0]), .faint) })
+    lines.append(
+      line { column in
+        let isLast = column == shown.last && headings[column].alignment == .left
+        return (String(repeating: "─", count: isLast ? min(widths[column], lastRuleMax) : widths[column]), .faint)
+      })
     for row in cells { lines.append(line { row[$0].map { ($0, nil) } ?? (nullMark, .faint) }) }
     return lines
   }
@@ -74,3 +78,5 @@ package struct TextTable {
 
 private let nullMark = "null"
 private let columnWidthMin = 8
+/// The rule below the last heading need not be as long as the longest text.
+private let lastRuleMax = 40

@@ -14,7 +14,7 @@ extension Session {
       .init("updated") { .init($0.updated) },
       .init("mode") { .init($0.mode) },
     ]
-    try print(Listing(columns: columns, entries: tables), call)
+    try write(Listing(columns: columns, entries: tables), call)
   }
 
   func history(_ call: Invocation, _ warehouse: Warehouse) throws {
@@ -34,7 +34,7 @@ extension Session {
       .init("published", isInTable: false) { .init($0.isPublished) },
       .init("ingestion_id", isInTable: false) { text($0.ingestionID) },
     ]
-    try print(Listing(columns: columns, entries: entries), call)
+    try write(Listing(columns: columns, entries: entries), call)
   }
 
   func ingestions(_ call: Invocation, _ warehouse: Warehouse) throws {
@@ -49,7 +49,7 @@ extension Session {
       .init("rows", isInTable: false) { json(of: $0.rows) },
       .init("ingestion", "ingestion_id") { .init($0.id) },
     ]
-    try print(Listing(columns: columns, entries: entries), call)
+    try write(Listing(columns: columns, entries: entries), call)
   }
 
   func describe(_ call: Invocation, _ warehouse: Warehouse) throws {
@@ -120,7 +120,7 @@ private struct Listing<Entry> {
 }
 
 extension Session {
-  private func print<Entry>(_ listing: Listing<Entry>, _ call: Invocation) throws {
+  private func write<Entry>(_ listing: Listing<Entry>, _ call: Invocation) throws {
     if call.has("json") {
       let columns = listing.columns.filter(\.isInJSON)
       let objects = listing.entries.map { entry in

@@ -54,7 +54,7 @@ package final class ColumnChunkEncoder: @unchecked Sendable {
         }
         pageRows += taken
         row += taken
-        if taken < some || pageRows == pageRowsMax { closePage() }
+        if taken < some || pageRows == pageRowsMax { closePage(isLast: false) }
       }
     }
     rowCount += rows
@@ -66,7 +66,7 @@ package final class ColumnChunkEncoder: @unchecked Sendable {
     defer { leave() }
     precondition(!isFinished, "a chunk is finished once")
     isFinished = true
-    if pageRows > 0 || rowCount == 0 { closePage() }
+    if pageRows > 0 || rowCount == 0 { closePage(isLast: true) }
     let dictionary = values.dictionaryPage()
     var bytes: [UInt8] = []
     if let dictionary { bytes = pages.dictionaryPage(dictionary.page, valueCount: dictionary.valueCount) }
@@ -100,8 +100,8 @@ package final class ColumnChunkEncoder: @unchecked Sendable {
     levels.advance(count)
   }
 
-  private func closePage() {
-    guard pageRows > 0 || rowCount == 0 else { return values.leaveDictionary() }
+  private func closePage(isLast: Bool) {
+    guard pageRows > 0 || isLast else { return values.leaveDictionary() }
     pages.dataPage(valueCount: pageRows) { body in
       // Levels stand behind their length (page version 1).
       let start = body.count
@@ -113,7 +113,7 @@ package final class ColumnChunkEncoder: @unchecked Sendable {
       }
       body.base.storeBytes(
         of: UInt32(body.count - start - 4).littleEndian, toByteOffset: start, as: UInt32.self)
-      return values.encodePage(into: body)
+      return values.encodePage(into: body, isLast: isLast)
     }
     nullCount += pageNulls
     pageRows = 0

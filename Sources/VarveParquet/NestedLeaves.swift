@@ -95,7 +95,7 @@ private func encode(
       if described.maxDefinition > 0 {
         appendLevels(leaf.definitionLevels[entry..<pageEnd], described.maxDefinition, to: body)
       }
-      return values.encodePage(into: body)
+      return values.encodePage(into: body, isLast: pageEnd == leaf.entryCount)
     }
     entry = pageEnd
     value += taken

@@ -1,11 +1,54 @@
 internal import VarveTables
 
-/// Whatever is stored as numbers of a fixed width. Doubles are keyed by their bit patterns.
-final class NumberPageValues<Key: FixedWidthInteger & SignedInteger & BitwiseCopyable>: PageValues {
+/// Numbers of up to 64 bits, doubles among them.
+final class Int64PageValues: PageValues {
+  private var page: NumberPage<Int64>
+
+  init(_ type: DataType, _ options: ParquetOptions, byteWidth: Int = 8) {
+    page = NumberPage(type, options, byteWidth: byteWidth)
+  }
+
+  var rowsMax: Int { page.rowsMax }
+  var openByteCount: Int { page.openByteCount }
+  var bounds: ValueBounds? { page.bounds }
+
+  func add(_ values: Column.Values, validity: UnsafePointer<Bool>?, _ rows: Range<Int>) -> Int {
+    page.add(values, validity, rows)
+  }
+
+  func encodePage(into body: ByteBuffer, isLast: Bool) -> Encoding { page.encode(into: body, isLast: isLast) }
+  func leaveDictionary() { page.leaveDictionary() }
+  func dictionaryPage() -> (page: ByteBuffer, valueCount: Int)? { page.dictionaryPage() }
+}
+
+/// Decimals of more than 18 digits.
+final class Int128PageValues: PageValues {
+  private var page: NumberPage<Int128>
+
+  init(_ type: DataType, _ options: ParquetOptions) { page = NumberPage(type, options, byteWidth: 16) }
+
+  var rowsMax: Int { page.rowsMax }
+  var openByteCount: Int { page.openByteCount }
+  var bounds: ValueBounds? { page.bounds }
+
+  func add(_ values: Column.Values, validity: UnsafePointer<Bool>?, _ rows: Range<Int>) -> Int {
+    page.add(values, validity, rows)
+  }
+
+  func encodePage(into body: ByteBuffer, isLast: Bool) -> Encoding { page.encode(into: body, isLast: isLast) }
+  func leaveDictionary() { page.leaveDictionary() }
+  func dictionaryPage() -> (page: ByteBuffer, valueCount: Int)? { page.dictionaryPage() }
+}
+
+/// The open page of a column of numbers. Doubles are keyed by their bit patterns.
+///
+/// A structure within classes that are not generic: methods of a generic class would not be compiled for its key.
+private struct NumberPage<Key: FixedWidthInteger & SignedInteger & BitwiseCopyable> {
   let rowsMax: Int
   private let type: DataType
   /// Bytes of a PLAIN value.
   private let byteWidth: Int
+  private let dictionaryBytesMax: Int
   private let dictionary: NumberDictionary<Key>
   private let indices = ByteBuffer()
   /// The open page's values, without dictionary.
@@ -15,16 +58,17 @@ final class NumberPageValues<Key: FixedWidthInteger & SignedInteger & BitwiseCop
   private var least: Key?
   private var greatest: Key = 0
 
-  init(_ type: DataType, _ options: ParquetOptions, byteWidth: Int = MemoryLayout<Key>.size) {
+  init(_ type: DataType, _ options: ParquetOptions, byteWidth: Int) {
     self.type = type
     self.byteWidth = byteWidth
     rowsMax = max(1, options.pageBytesMax / byteWidth)
+    dictionaryBytesMax = options.dictionaryBytesMax
     dictionary = NumberDictionary(countMax: options.dictionaryBytesMax / byteWidth)
   }
 
   var openByteCount: Int { indices.count / 4 + open.count + dictionary.count * byteWidth }
 
-  func add(_ values: Column.Values, validity: UnsafePointer<Bool>?, _ rows: Range<Int>) -> Int {
+  func add(_ values: Column.Values, _ validity: UnsafePointer<Bool>?, _ rows: Range<Int>) -> Int {
     func take(_ bytes: UnsafeRawBufferPointer) -> Int {
       let source = bytes.baseAddress!.assumingMemoryBound(to: Key.self) + rows.lowerBound
       return add(source, validity.map { $0 + rows.lowerBound }, rows.count)
@@ -60,8 +104,8 @@ final class NumberPageValues<Key: FixedWidthInteger & SignedInteger & BitwiseCop
     return rows
   }
 
-  func encodePage(into body: ByteBuffer) -> Encoding {
-    if usesDictionary && (isDictionaryReferred || paysOnFirstPage) {
+  mutating func encode(into body: ByteBuffer, isLast: Bool) -> Encoding {
+    if usesDictionary && (isDictionaryReferred || dictionaryPays(isLast)) {
       isDictionaryReferred = true
       encodeIndices(indices, distinct: dictionary.count, into: body)
       return .rleDictionary
@@ -80,10 +124,11 @@ final class NumberPageValues<Key: FixedWidthInteger & SignedInteger & BitwiseCop
     return .plain
   }
 
-  private var paysOnFirstPage: Bool {
-    let count = indices.count / 4
-    return dictionaryPays(
-      plain: count * byteWidth, dictionary: dictionary.count * byteWidth, distinct: dictionary.count, indices: count)
+  private func dictionaryPays(_ isLast: Bool) -> Bool {
+    DictionaryTrial(
+      distinct: dictionary.count, distinctByteCount: dictionary.count * byteWidth, values: indices.count / 4,
+      valueByteCount: indices.count / 4 * byteWidth
+    ).pays(isLast: isLast, byteCountMax: dictionaryBytesMax)
   }
 
   /// Deltas, if they take less than half of the plain values; else nothing.
@@ -101,14 +146,13 @@ final class NumberPageValues<Key: FixedWidthInteger & SignedInteger & BitwiseCop
   private func encodePlain(_ values: UnsafeBufferPointer<Key>, into body: ByteBuffer) {
     let target = body.reserve(values.count * byteWidth)
     if byteWidth == 4 {
-      let narrow = target.assumingMemoryBound(to: UInt8.self)
-      for (index, value) in values.enumerated() {
-        UnsafeMutableRawPointer(narrow + index * 4)
-          .storeBytes(of: Int32(truncatingIfNeeded: value).littleEndian, as: Int32.self)
+      for index in values.indices {
+        let narrow = Int32(truncatingIfNeeded: values[index]).littleEndian
+        target.storeBytes(of: narrow, toByteOffset: index * 4, as: Int32.self)
       }
     } else if Key.bitWidth > 64 {
-      for (index, value) in values.enumerated() {
-        target.storeBytes(of: value.bigEndian, toByteOffset: index * byteWidth, as: Key.self)
+      for index in values.indices {
+        target.storeBytes(of: values[index].bigEndian, toByteOffset: index * byteWidth, as: Key.self)
       }
     } else if let start = values.baseAddress {
       target.copyMemory(from: start, byteCount: values.count * byteWidth)
@@ -116,9 +160,9 @@ final class NumberPageValues<Key: FixedWidthInteger & SignedInteger & BitwiseCop
     body.advance(values.count * byteWidth)
   }
 
-  func leaveDictionary() { usesDictionary = false }
+  mutating func leaveDictionary() { usesDictionary = false }
 
-  func dictionaryPage() -> (page: ByteBuffer, valueCount: Int)? {
+  mutating func dictionaryPage() -> (page: ByteBuffer, valueCount: Int)? {
     guard isDictionaryReferred else { return nil }
     noteBounds(dictionary.values)
     let page = ByteBuffer()
@@ -126,30 +170,30 @@ final class NumberPageValues<Key: FixedWidthInteger & SignedInteger & BitwiseCop
     return (page, dictionary.count)
   }
 
-  private func noteBounds(_ values: UnsafeBufferPointer<Key>) {
+  private mutating func noteBounds(_ values: UnsafeBufferPointer<Key>) {
     if type == .double { return noteDoubleBounds(values) }
     guard let first = values.first else { return }
     var low = least ?? first
     var high = least == nil ? first : greatest
-    for value in values {
-      low = min(low, value)
-      high = max(high, value)
+    for index in values.indices {
+      let value = values[index]
+      low = value < low ? value : low
+      high = value > high ? value : high
     }
     (least, greatest) = (low, high)
   }
 
-  private func noteDoubleBounds(_ values: UnsafeBufferPointer<Key>) {
-    var low = least == nil ? Double.infinity : NumberPageValues.double(least!)
-    var high = least == nil ? -.infinity : NumberPageValues.double(greatest)
-    var hasNumber = least != nil
-    for value in values {
-      let number = NumberPageValues.double(value)
-      guard !number.isNaN else { continue }
-      hasNumber = true
-      low = min(low, number)
-      high = max(high, number)
+  private mutating func noteDoubleBounds(_ values: UnsafeBufferPointer<Key>) {
+    var low = least == nil ? Double.infinity : NumberPage.double(least!)
+    var high = least == nil ? -.infinity : NumberPage.double(greatest)
+    // NaN is neither less nor greater than anything.
+    for index in values.indices {
+      let number = NumberPage.double(values[index])
+      low = number < low ? number : low
+      high = number > high ? number : high
     }
-    guard hasNumber else { return }
+    // Neither was touched: there was no number but NaN.
+    guard low <= high else { return }
     (least, greatest) = (Key(truncatingIfNeeded: low.bitPattern), Key(truncatingIfNeeded: high.bitPattern))
   }
 
@@ -158,9 +202,9 @@ final class NumberPageValues<Key: FixedWidthInteger & SignedInteger & BitwiseCop
   var bounds: ValueBounds? {
     guard let least else { return nil }
     guard type == .double else {
-      return ValueBounds(minimum: NumberPageValues.value(least, type), maximum: NumberPageValues.value(greatest, type))
+      return ValueBounds(minimum: NumberPage.value(least, type), maximum: NumberPage.value(greatest, type))
     }
-    let (low, high) = (NumberPageValues.double(least), NumberPageValues.double(greatest))
+    let (low, high) = (NumberPage.double(least), NumberPage.double(greatest))
     // The zeros are equal: bounds must hold for a reader that tells them apart.
     return ValueBounds(minimum: .double(low == 0 ? -0.0 : low), maximum: .double(high == 0 ? 0.0 : high))
   }

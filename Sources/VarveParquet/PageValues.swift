@@ -10,8 +10,8 @@ protocol PageValues: AnyObject {
   /// Takes the values of those rows that are valid (all, without `validity`). Returns the rows taken: fewer than asked
   /// when the page must be closed first.
   func add(_ values: Column.Values, validity: UnsafePointer<Bool>?, _ rows: Range<Int>) -> Int
-  /// Appends the page's values and empties the page.
-  func encodePage(into body: ByteBuffer) -> Encoding
+  /// Appends the page's values and empties the page; `isLast` when no other follows.
+  func encodePage(into body: ByteBuffer, isLast: Bool) -> Encoding
   /// The dictionary takes no more values; the open page is empty.
   func leaveDictionary()
   /// The page that the data pages refer to, if one does.
@@ -22,7 +22,7 @@ protocol PageValues: AnyObject {
 
 func pageValues(of type: ParquetNode.LeafType, _ options: ParquetOptions) -> any PageValues {
   switch type {
-  case .int32: NumberPageValues<Int64>(.int64, options, byteWidth: 4)
+  case .int32: Int64PageValues(.int64, options, byteWidth: 4)
   case .type(let type): pageValues(of: type, options)
   }
 }
@@ -31,16 +31,34 @@ func pageValues(of type: DataType, _ options: ParquetOptions) -> any PageValues 
   switch type {
   case .boolean: BooleanPageValues(options)
   case .text, .json: BytesPageValues(type, options)
-  case .date: NumberPageValues<Int64>(type, options, byteWidth: 4)
-  case .int64, .timestamp, .double: NumberPageValues<Int64>(type, options)
+  case .date: Int64PageValues(type, options, byteWidth: 4)
+  case .int64, .timestamp, .double: Int64PageValues(type, options)
   case .decimal:
-    type.storage == .int64 ? NumberPageValues<Int64>(type, options) : NumberPageValues<Int128>(type, options)
+    type.storage == .int64 ? Int64PageValues(type, options) : Int128PageValues(type, options)
   }
 }
 
-/// A dictionary pays if it and the indices take less than the values.
-func dictionaryPays(plain: Int, dictionary: Int, distinct: Int, indices: Int) -> Bool {
-  dictionary + indices * HybridRuns.bitWidth(of: max(distinct - 1, 1)) / 8 < plain
+/// What the first page tells about a dictionary.
+struct DictionaryTrial {
+  var distinct: Int
+  var distinctByteCount: Int
+  var values: Int
+  /// In PLAIN.
+  var valueByteCount: Int
+
+  /// A chunk of one page: whether dictionary and indices take less than the values. Else whether the dictionary is
+  /// likely to hold the values still to come: if values were drawn evenly from as many as it can hold, would there be
+  /// more distinct ones than there are? Only arithmetic that is the same on every machine.
+  func pays(isLast: Bool, byteCountMax: Int) -> Bool {
+    guard values > 0 else { return false }
+    let paysNow = distinctByteCount + values * HybridRuns.bitWidth(of: max(distinct - 1, 1)) / 8 < valueByteCount
+    if isLast || paysNow { return paysNow }
+    let distinctMax = Double(byteCountMax) * Double(distinct) / Double(distinctByteCount)
+    let ratio = Double(values) / distinctMax
+    // 1 - exp(-ratio), near enough.
+    let share = 1 - 1 / (1 + ratio * (1 + ratio / 2 * (1 + ratio / 3)))
+    return Double(distinct) < distinctMax * share
+  }
 }
 
 /// RLE_DICTIONARY: the bit width, then the runs. A width of 0 is not read by everyone.
@@ -76,7 +94,7 @@ final class BooleanPageValues: PageValues {
     return rows.count
   }
 
-  func encodePage(into body: ByteBuffer) -> Encoding {
+  func encodePage(into body: ByteBuffer, isLast: Bool) -> Encoding {
     let count = open.count
     let source = open.base.assumingMemoryBound(to: UInt8.self)
     let byteCount = (count + 7) / 8
@@ -114,7 +132,6 @@ final class BytesPageValues: PageValues {
   private let indices = ByteBuffer()
   /// The open page's PLAIN values, without dictionary.
   private let plain = ByteBuffer()
-  private var plainByteCount = 0
   private var usesDictionary = true
   private var isDictionaryReferred = false
   private var least: [UInt8]?
@@ -167,8 +184,8 @@ final class BytesPageValues: PageValues {
     return rows
   }
 
-  func encodePage(into body: ByteBuffer) -> Encoding {
-    if usesDictionary && !isDictionaryReferred && !paysOnFirstPage() {
+  func encodePage(into body: ByteBuffer, isLast: Bool) -> Encoding {
+    if usesDictionary && !isDictionaryReferred && !dictionaryPays(isLast) {
       for index in indices.values(of: UInt32.self) {
         let range = dictionary.range(Int(index))
         plain.append(dictionary.plain.base + range.lowerBound, count: range.count)
@@ -191,12 +208,13 @@ final class BytesPageValues: PageValues {
     return .plain
   }
 
-  private func paysOnFirstPage() -> Bool {
+  private func dictionaryPays(_ isLast: Bool) -> Bool {
     var plainByteCount = 0
     for index in indices.values(of: UInt32.self) { plainByteCount += dictionary.range(Int(index)).count }
-    return dictionaryPays(
-      plain: plainByteCount, dictionary: dictionary.plain.count, distinct: dictionary.count,
-      indices: indices.count / 4)
+    return DictionaryTrial(
+      distinct: dictionary.count, distinctByteCount: dictionary.plain.count, values: indices.count / 4,
+      valueByteCount: plainByteCount
+    ).pays(isLast: isLast, byteCountMax: options.dictionaryBytesMax)
   }
 
   func leaveDictionary() { usesDictionary = false }

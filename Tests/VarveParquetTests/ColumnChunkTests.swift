@@ -83,6 +83,16 @@ import VarveTables
     }
   }
 
+  @Test func `values that will repeat keep their dictionary, though they hardly do on the first page`() {
+    var generator = SeededGenerator(seed: testSeed)
+    let prices = (0..<200_000).map { _ in Double(Int.random(in: 0..<60_000, using: &generator)) / 100 }
+    let encoder = ColumnChunkEncoder(type: .double)
+    encoder.append(Column(.double, .double(prices)))
+    let metadata = encoder.finish().metadata
+    #expect(metadata.dictionaryPageOffset == 0)
+    #expect(metadata.byteCountUncompressed < 200_000 * 5)
+  }
+
   @Test func `batches stay within their bytes, whatever a dictionary multiplies`() throws {
     // One long text, 5,000 times: a page of a few bytes.
     let text = Array(repeating: UInt8(ascii: "x"), count: 100_000)

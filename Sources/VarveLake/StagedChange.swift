@@ -102,6 +102,8 @@ package struct StagedChange: Sendable {
   package var added: [StagedPartition]
   /// Live files of the base that the new version no longer has.
   package var removed: [LiveFile]
+  /// Files of older versions, not live in the base, that are live again: nothing is written for them.
+  package var restored: [LiveFile] = []
   /// The schema of the new version.
   package var schema: Schema
   /// What of the base was looked at, and so must not have changed when the commit is made.

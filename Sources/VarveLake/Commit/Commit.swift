@@ -15,6 +15,8 @@ package struct Commit: Sendable {
   package var bookkeeping: Bookkeeping
   /// Whether a feed or idempotency key that was committed since the base ends the attempt as "already ingested".
   package var refusesRepeat: Bool
+  /// Whether further commits of the same staging area follow.
+  var keepsStaging = false
   /// Plans the change anew, into the same staging area, on a snapshot of what was committed meanwhile; nil where there
   /// is nothing left to change. Without it, a change of what was read is refused.
   package var replan: (@Sendable (Snapshot) throws -> StagedChange?)?

@@ -24,7 +24,7 @@ package struct Committer: Sendable {
   /// Plans anew outside the lock this often, then once under it.
   private static let replansOutsideLockMax = 2
   /// Strangers may take this many versions from under a commit.
-  private static let attemptsMax = 20
+  static let attemptsMax = 20
 
   package init(clock: WallClock = .system, random: RandomSource = .system, writer: String = "Varve") {
     self.clock = clock
@@ -161,7 +161,7 @@ package struct Committer: Sendable {
 
   /// Seals, places and records the version after `head`. Nil where a stranger recorded it first; then nothing is left
   /// in its place.
-  private func record(_ commit: Commit, on head: Snapshot) throws -> Committed? {
+  func record(_ commit: Commit, on head: Snapshot) throws -> Committed? {
     let table = commit.table
     let storage = table.storage
     let sealed = try Sealing(commit: commit, head: head, clock: clock, writer: writer).seal()
@@ -239,7 +239,7 @@ package struct Committer: Sendable {
         try commit.table.log.writeCheckpoint(snapshot, index: index, transaction: commit.staging.transaction)
       }
     }
-    attempt { try commit.staging.abandon() }
+    if !commit.keepsStaging { attempt { try commit.staging.abandon() } }
     return remarks
   }
 }

@@ -39,12 +39,21 @@ struct Recovery {
       let path = Layout.staging(name)
       guard let lock = try storage.lock(path, isDirectory: true, waits: false) else { continue }
       defer { withExtendedLifetime(lock) {} }
+      if try belongsToDecision(path) { continue }
       for draft in try storage.list(path) {
         guard let version = Layout.version(ofLogName: draft) else { continue }
         try sweepPlaced(version, draft: Layout.join(path, draft))
       }
       try storage.removeTree(path)
     }
+  }
+
+  /// Whether what is staged was decided about, and so is to be carried out and not swept.
+  private func belongsToDecision(_ path: String) throws -> Bool {
+    guard let mark = try storage.read(Layout.join(path, Layout.decisionMark)) else { return false }
+    let id = String(decoding: mark, as: UTF8.self)
+    guard let warehouse = try Warehouse.open(Layout.parent(storage.path)) else { return false }
+    return try warehouse.decision(id) != nil && !warehouse.isCarriedOut(id)
   }
 
   /// Removes the directories of that version that the draft was to record, unless the log names them.

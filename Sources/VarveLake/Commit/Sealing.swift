@@ -31,6 +31,7 @@ struct Sealing {
     var directory: String
     var staged: StagedPartition?
     var removed: [AddAction] = []
+    var restored: [LiveFile] = []
     var key: String { ManifestIndex.key(ofDirectory: directory) }
   }
 
@@ -121,15 +122,17 @@ struct Sealing {
       touched[position].staged = staged
     }
     for add in removed { touched[try position(of: head.partition(of: add))].removed.append(add) }
+    for file in commit.change.restored { touched[try position(of: file.partition)].restored.append(file) }
     return touched
   }
 
-  /// The live files of the touched partitions whose manifests do not tell them: those without manifest, and those that
-  /// only lose files, since they may be empty afterwards.
+  /// The live files of the touched partitions whose manifests do not tell them: those without manifest, those that only
+  /// lose files, since they may be empty afterwards, and those that get files back, whose manifests are complete.
   private func liveFiles(of touched: [Touched], _ index: ManifestIndex) throws -> [PartitionText: [AddAction]] {
     var live: [PartitionText: [AddAction]] = [:]
     for partition in touched {
-      let isTold = try partition.staged != nil && index.manifest(of: partition.key, storage) != nil
+      let isTold =
+        try partition.staged != nil && partition.restored.isEmpty && index.manifest(of: partition.key, storage) != nil
       if !isTold { live[PartitionText(partition.values)] = [] }
     }
     guard !live.isEmpty else { return [:] }
@@ -145,7 +148,10 @@ struct Sealing {
   ) throws -> Manifest? {
     let gone = Set(partition.removed.map(\.key))
     let kept = live.map { $0.filter { !gone.contains($0.key) } }
-    if partition.staged == nil, kept?.isEmpty ?? false { return nil }
+    if partition.staged == nil, partition.restored.isEmpty, kept?.isEmpty ?? false { return nil }
+    let restored = partition.restored.map { file in
+      Manifest.File(path: file.path, rows: file.statistics?.rowCount, bytes: file.byteCount)
+    }
     var manifest = Manifest(
       partition: zip(head.partitionColumns, partition.values).map { .init(column: $0, value: $1) },
       files: (partition.staged?.files ?? []).map(own), predecessor: .nothing,
@@ -155,17 +161,18 @@ struct Sealing {
     if let reference = try index.manifest(of: partition.key, storage) {
       manifest.predecessor = .manifest(reference)
       manifest.depth = try Manifest.read(reference, storage).depth + 1
-      if manifest.depth == Manifest.chainMax {
+      if manifest.depth == Manifest.chainMax || !restored.isEmpty {
         manifest.depth = 0
         let dropped = Set(manifest.dropped.map(ExactText.init))
-        manifest.kept = try Manifest.files(of: reference, storage).filter { !dropped.contains(ExactText($0.path)) }
-          .sorted { ExactText($0.path) < ExactText($1.path) }
+        let told = try Manifest.files(of: reference, storage).filter { !dropped.contains(ExactText($0.path)) }
+        manifest.kept = (told + restored).sorted { ExactText($0.path) < ExactText($1.path) }
       }
     } else {
       if let live, !live.isEmpty { manifest.predecessor = .log(version: head.version, sha256: head.entrySHA256) }
-      manifest.kept = try (kept ?? []).map { add in
+      let told = try (kept ?? []).map { add in
         Manifest.File(path: try path(add), rows: rowCount(add), bytes: add.byteCount)
-      }.sorted { ExactText($0.path) < ExactText($1.path) }
+      }
+      manifest.kept = (told + restored).sorted { ExactText($0.path) < ExactText($1.path) }
     }
     return manifest
   }
@@ -216,6 +223,15 @@ struct Sealing {
           RemoveAction(
             path: add.path, deletionTimestamp: timestamp, dataChange: dataChange, partitionValues: add.partitionValues,
             byteCount: add.byteCount, deletionVectorID: add.deletionVectorID)))
+    }
+    for file in commit.change.restored {
+      actions.append(
+        .add(
+          AddAction(
+            path: LogPath.encode(file.path),
+            partitionValues: Array(zip(head.partitionColumns, file.partition)).map { (column: $0, value: $1) },
+            byteCount: file.byteCount, modificationTime: file.modificationTime, dataChange: dataChange,
+            statistics: file.statistics.map { StatisticsText.text($0, metadata.schema) }, deletionVectorID: nil)))
     }
     for partition in touched {
       let directory = Layout.versionDirectory(partition: partition.directory, version: version)

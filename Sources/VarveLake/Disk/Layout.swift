@@ -77,6 +77,19 @@ package enum Layout {
   /// Kernel locks on its bytes tell which entries of the ledger a living process works on; it holds nothing.
   package static let ledgerLocks = "varve.locks"
   package static let transactions = "_transactions"
+  /// A file for each decision that may not be carried out yet, locked by its writer.
+  package static let pendingTransactions = "_transactions/pending"
+  package static func pendingTransaction(_ id: String) -> String { "\(pendingTransactions)/\(id)" }
+  /// In a staging directory: the id of the decision that it belongs to.
+  package static let decisionMark = "decision"
+  /// Ids are one path component of letters, digits, `-` and `_`.
+  package static func isIdentifier(_ text: String) -> Bool {
+    (1...128).contains(text.utf8.count)
+      && text.utf8.allSatisfy {
+        (0x30...0x39).contains($0) || (0x41...0x5A).contains($0) || (0x61...0x7A).contains($0) || $0 == 0x2D
+          || $0 == 0x5F
+      }
+  }
   package static func transaction(_ id: String) -> String { "\(transactions)/\(id).json" }
 
   /// The version that a name in `_delta_log` is the entry of, or nil.

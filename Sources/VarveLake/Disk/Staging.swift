@@ -38,6 +38,20 @@ package final class StagingArea: Sendable {
     }
   }
 
+  /// The staging directory of a writer that died, taken over as it is.
+  init(adopting transaction: String, in storage: Storage) throws {
+    self.storage = storage
+    self.transaction = transaction
+    let path = Layout.staging(transaction)
+    guard let lock = try storage.lock(path, isDirectory: true, waits: false), lock.isLinked else {
+      throw Problem(
+        .refused, at: [storage.path], "the staging directory \(path) is gone or in use", advice: "try again")
+    }
+    self.lock = lock
+    let taken = try storage.list(path).compactMap { Int($0) }.max() ?? -1
+    state.withLock { $0.partitions = taken + 1 }
+  }
+
   /// The table-relative path of this transaction's directory.
   package var path: String { Layout.staging(transaction) }
 

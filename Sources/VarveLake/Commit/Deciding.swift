@@ -1,0 +1,234 @@
+internal import VarveJSON
+package import VarveTables
+
+extension Committer {
+  /// Commits all steps as one decision: every table ends behind its last step, or stays as it is.
+  ///
+  /// `areas` are the staging areas by transaction. Throws `refused` when a table moved on since its steps were planned;
+  /// then nothing was done, and planning anew is in place.
+  package func commit(
+    _ decision: Decision, in warehouse: Warehouse, areas: [String: StagingArea]
+  ) throws -> [Committed] {
+    var tables: [String: Table] = [:]
+    for name in decision.tables { tables[name] = try warehouse.prepare(name) }
+    var locks: [FileLock] = []
+    defer { withExtendedLifetime(locks) {} }
+    for name in decision.tables { locks.append(try tables[name]!.lock()) }
+    for step in decision.steps {
+      guard let table = tables[step.table] else { continue }
+      try Recovery(table: table).run()
+      guard try table.log.head(hint: step.base) == step.base else {
+        throw Problem(
+          .refused, at: [step.table], "was changed while its new versions were prepared", advice: "try again")
+      }
+    }
+    let mark = try warehouse.markPending(decision.id)
+    defer { withExtendedLifetime(mark) {} }
+    for area in areas.values {
+      try area.syncParts()
+      try area.syncNames()
+      try area.storage.write(Layout.join(area.path, Layout.decisionMark), Array(decision.id.utf8), isSealed: true)
+      try area.storage.sync(area.path)
+    }
+    try warehouse.decide(decision)
+    return try carryOut(decision, in: warehouse, tables: tables, areas: areas)
+  }
+
+  /// Carries out decisions whose writers died. Called before anything else is written into the warehouse.
+  package func carryOutPending(in warehouse: Warehouse) throws {
+    for id in try warehouse.pendingDecisions() {
+      // Its writer lives as long as it holds the mark.
+      guard let mark = try warehouse.lockPending(id) else { continue }
+      defer { withExtendedLifetime(mark) {} }
+      guard let decision = try warehouse.decision(id) else {
+        try warehouse.unmarkPending(id)
+        continue
+      }
+      var tables: [String: Table] = [:]
+      var areas: [String: StagingArea] = [:]
+      var locks: [FileLock] = []
+      defer { withExtendedLifetime(locks) {} }
+      for name in decision.tables {
+        let table = try warehouse.prepare(name)
+        tables[name] = table
+        locks.append(try table.lock())
+      }
+      for step in decision.steps where areas[step.staging] == nil {
+        // Gone when all was recorded and the writer died while it cleaned up.
+        guard let storage = tables[step.table]?.storage, try storage.exists(Layout.staging(step.staging)) else {
+          continue
+        }
+        areas[step.staging] = try StagingArea(adopting: step.staging, in: storage)
+      }
+      _ = try carryOut(decision, in: warehouse, tables: tables, areas: areas)
+    }
+  }
+
+  /// Records each step that is not in its log yet; then readers are shown the end. All locks are held.
+  private func carryOut(
+    _ decision: Decision, in warehouse: Warehouse, tables: [String: Table], areas: [String: StagingArea]
+  ) throws -> [Committed] {
+    var committed: [Committed] = []
+    /// By table: the version that each step became.
+    var versions: [Int: Int64] = [:]
+    for (index, step) in decision.steps.enumerated() {
+      guard let table = tables[step.table] else { preconditionFailure("each step's table is open") }
+      let done = try recorded(index, of: decision, in: table)
+      if let done {
+        versions[index] = done.version
+        committed.append(done)
+        continue
+      }
+      guard let area = areas[step.staging] else {
+        throw Problem(.damaged, at: [step.table], "the staged files of decision \(decision.id) are gone")
+      }
+      let next = try record(index, of: decision, in: table, area: area, versions: versions)
+      versions[index] = next.version
+      committed.append(next)
+    }
+    for name in decision.tables {
+      guard let table = tables[name], let last = decision.steps.last(where: { $0.table == name }) else { continue }
+      if last.bookkeeping.publishes { try show(table, decision: decision) }
+    }
+    for area in areas.values { try area.abandon() }
+    try warehouse.unmarkPending(decision.id)
+    return committed
+  }
+
+  private func recorded(_ index: Int, of decision: Decision, in table: Table) throws -> Committed? {
+    let base = decision.steps[index].base
+    guard let head = try table.log.head(hint: base), head > base else { return nil }
+    for version in (base + 1)...head {
+      let entry = try table.log.entry(existing: version)
+      guard decision.step(of: entry) == index else { continue }
+      return Committed(
+        version: version, timestamp: entry.timestamp, entrySHA256: entry.sha256,
+        rows: entry.bookkeeping?.rows ?? RowCounts(),
+        remarks: [])
+    }
+    return nil
+  }
+
+  private func record(
+    _ index: Int, of decision: Decision, in table: Table, area: StagingArea, versions: [Int: Int64]
+  ) throws -> Committed {
+    var step = decision.steps[index]
+    try takeBackPlaced(step, table: table, area: area)
+    for _ in 0..<Committer.attemptsMax {
+      guard let version = try table.log.head(hint: step.base) else {
+        throw Problem(.refused, at: [step.table], "the table is gone")
+      }
+      let head = try table.log.snapshot(at: version)
+      step.change.removed = try decision.steps[index].change.removed.map {
+        try placed($0, decision: decision, versions: versions, columns: head.partitionColumns)
+      }
+      if index > 0, decision.steps[..<index].contains(where: { $0.table == step.table }) {
+        step.bookkeeping.base = version
+      }
+      var commit = Commit(
+        step.change, to: table, base: head, staging: area, bookkeeping: step.bookkeeping, refusesRepeat: false)
+      commit.keepsStaging = true
+      if let committed = try record(commit, on: head) { return committed }
+    }
+    throw Problem(
+      .refused, at: [step.table], "other writers were faster \(Committer.attemptsMax) times",
+      advice: "the next command that writes goes on with decision \(decision.id)")
+  }
+
+  /// Where a file that an earlier step staged lies since that step was placed.
+  private func placed(
+    _ file: LiveFile, decision: Decision, versions: [Int: Int64], columns: [String]
+  ) throws -> LiveFile {
+    guard file.path.hasPrefix(Layout.staging + "/") else { return file }
+    for (index, step) in decision.steps.enumerated() {
+      for partition in step.change.added
+      where Layout.join(Layout.stagedDirectory(step.staging, partition.directory), Layout.name(file.path)) == file.path
+      {
+        guard let version = versions[index] else { preconditionFailure("steps are recorded in their order") }
+        var file = file
+        let directory = try PartitionDirectory.path(columns: columns, values: partition.partition)
+        file.path = Layout.join(
+          Layout.versionDirectory(partition: directory, version: version), Layout.name(file.path))
+        return file
+      }
+    }
+    throw Problem(.damaged, at: [file.path], "is a staged file of no step")
+  }
+
+  /// Brings back into staging what a dead writer had placed for a step that it did not come to record.
+  private func takeBackPlaced(_ step: Decision.Step, table: Table, area: StagingArea) throws {
+    let storage = table.storage
+    guard let metadata = try table.log.head(hint: step.base).map({ try table.log.snapshot(at: $0).metadata }) else {
+      return
+    }
+    for name in try storage.list(area.path) {
+      guard let version = Layout.version(ofLogName: name), try table.log.entry(version) == nil else { continue }
+      for partition in step.change.added {
+        let staged = Layout.join(area.path, partition.directory)
+        let directory = try PartitionDirectory.path(columns: metadata.partitionColumns, values: partition.partition)
+        let target = Layout.versionDirectory(partition: directory, version: version)
+        if try !storage.exists(staged), try storage.exists(target) { _ = try storage.rename(target, to: staged) }
+      }
+      try storage.removeIfPresent(Layout.join(area.path, name))
+    }
+  }
+
+  /// Readers that were held see the head. The table's lock is held.
+  private func show(_ table: Table, decision: Decision) throws {
+    guard let head = try table.log.head(hint: nil), let proxy = try Proxy.read(table.storage),
+      proxy.mode == .held || (proxy.mode == .follow && proxy.version < head)
+    else { return }
+    let snapshot = try table.log.snapshot(at: head)
+    var next = proxy
+    next.mode = .follow
+    next.version = head
+    next.entrySHA256 = snapshot.entrySHA256
+    next.index = try table.log.manifestIndex(at: head)
+    try next.publish(table.storage, timestamp: snapshot.timestamp, reason: "decision \(decision.id)")
+  }
+}
+
+/// Where decisions lie in a warehouse.
+extension Warehouse {
+  /// What was decided under that id; nil where nothing was. Decisions are kept for ever.
+  package func decision(_ id: String) throws -> Decision? {
+    guard Layout.isIdentifier(id), let bytes = try storage.read(Layout.transaction(id)) else { return nil }
+    return try Decision(bytes, place: [storage.path, Layout.transaction(id)])
+  }
+
+  /// Whether all of it has been carried out.
+  package func isCarriedOut(_ id: String) throws -> Bool { try !storage.exists(Layout.pendingTransaction(id)) }
+
+  func pendingDecisions() throws -> [String] {
+    try storage.list(Layout.pendingTransactions).filter(Layout.isIdentifier).sorted()
+  }
+
+  func markPending(_ id: String) throws -> FileLock {
+    try storage.makeDirectories(Layout.pendingTransactions)
+    try storage.write(Layout.pendingTransaction(id), [], isSealed: true)
+    guard let lock = try storage.lock(Layout.pendingTransaction(id), waits: false) else {
+      throw Problem(.failed, at: [storage.path], "the transaction \(id) is under way already")
+    }
+    try storage.sync(Layout.pendingTransactions)
+    return lock
+  }
+
+  func lockPending(_ id: String) throws -> FileLock? {
+    guard try storage.exists(Layout.pendingTransaction(id)) else { return nil }
+    return try storage.lock(Layout.pendingTransaction(id), waits: false)
+  }
+
+  func unmarkPending(_ id: String) throws { try storage.removeIfPresent(Layout.pendingTransaction(id)) }
+
+  /// The moment from which the decision counts.
+  func decide(_ decision: Decision) throws {
+    let draft = Layout.transaction(decision.id) + ".tmp"
+    try storage.removeIfPresent(draft)
+    try storage.write(draft, decision.bytes, isSealed: true)
+    guard try storage.link(draft, as: Layout.transaction(decision.id)) else {
+      throw Problem(.refused, at: [storage.path], "the transaction \(decision.id) was decided before")
+    }
+    try storage.sync(Layout.transactions)
+    try storage.removeIfPresent(draft)
+  }
+}

@@ -36,7 +36,8 @@ let package = Package(
     module(
       "VarveDelivery",
       [
-        "Varve", "VarveLake", "VarveJSON", "VarveTables", "CCurl", "CMicrohttpd", "CHTTP", "CCrypto", "CSystem",
+        "Varve", "VarveLake", "VarveSQLite", "VarveJSON", "VarveTables", "CCurl", "CMicrohttpd", "CHTTP", "CCrypto",
+        "CSystem",
       ]),
     module("VarveLake", ["VarveParquet", "VarveSQLite", "VarveJSON", "VarveTables", "CCrypto", "CSystem"]),
     module("VarveFeeds", ["VarveTables", "VarveJSON", "VarveParquet", "CArchive", "CXML", "CZlib"]),

@@ -14,7 +14,9 @@ package final class BoundedQueue<Element: Sendable>: Sendable {
 
   package init(room count: Int) {
     precondition(count > 0, "a queue has room for one element at least")
-    room = DispatchSemaphore(value: count)
+    // Counted up from 0: a semaphore must not end below what it began with.
+    room = DispatchSemaphore(value: 0)
+    for _ in 0..<count { room.signal() }
   }
 
   /// Waits for room. False where the queue is closed, and nobody will take the element.

@@ -10,6 +10,15 @@ package struct Chunk: Hashable, Sendable {
   /// SHA-256 of `records`, in hexadecimal.
   package var sha256: String
   package var isLast: Bool
+
+  package init(number: Int, firstRecord: Int, recordCount: Int, records: [UInt8], sha256: String, isLast: Bool) {
+    self.number = number
+    self.firstRecord = firstRecord
+    self.recordCount = recordCount
+    self.records = records
+    self.sha256 = sha256
+    self.isLast = isLast
+  }
 }
 
 /// Where one chunk ends and the next begins.

@@ -68,11 +68,11 @@ int varve_http_port(void *server) {
     return info == NULL ? 0 : (int)info->port;
 }
 
-void *varve_http_response(const void *body, size_t size, int lies_about_length) {
-    struct MHD_Response *response = MHD_create_response_from_buffer(size, (void *)body, MHD_RESPMEM_MUST_COPY);
-    if (response != NULL && lies_about_length)
-        MHD_set_response_options(response, MHD_RF_INSANITY_HEADER_CONTENT_LENGTH, MHD_RO_END);
-    return response;
+int varve_http_write_raw(void *connection, const void *bytes, size_t size) {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info((struct MHD_Connection *)connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    if (info == NULL) return -1;
+    return send(info->connect_fd, bytes, size, MSG_NOSIGNAL) == (ssize_t)size ? 0 : -1;
 }
 
 void varve_http_stop(void *server) { MHD_stop_daemon((struct MHD_Daemon *)server); }

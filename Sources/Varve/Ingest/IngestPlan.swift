@@ -1,4 +1,4 @@
-internal import VarveLake
+package import VarveLake
 internal import VarveParquet
 internal import VarveTables
 
@@ -109,7 +109,7 @@ struct IngestPlan: Sendable {
 }
 
 extension Snapshot {
-  func contents() throws -> TableContents {
+  package func contents() throws -> TableContents {
     TableContents(storage: storage, schema: schema, partitionColumns: partitionColumns, files: try files())
   }
 }

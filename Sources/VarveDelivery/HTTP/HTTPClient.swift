@@ -88,6 +88,9 @@ package final class HTTPClient {
     errorText.deallocate()
   }
 
+  /// The next request makes a connection of its own, so that nothing late on this one can be taken for its answer.
+  package func leaveConnection() { set(CURLOPT_FRESH_CONNECT, 1) }
+
   /// Posts JSON. `headers` are whole lines.
   package func post(_ body: [UInt8], headers: [String]) throws(HTTPFailure) -> HTTPAnswer {
     var list: UnsafeMutablePointer<curl_slist>?
@@ -103,6 +106,7 @@ package final class HTTPClient {
       defer {
         set(CURLOPT_POSTFIELDS, UnsafeRawPointer?.none)
         set(CURLOPT_HTTPHEADER, UnsafeRawPointer?.none)
+        set(CURLOPT_FRESH_CONNECT, 0)
       }
       return curl_easy_perform(easy)
     }

@@ -8,6 +8,8 @@ package final class HTTPServer {
   package struct Request: Sendable {
     package var method: String
     package var path: String
+    /// By names in small letters; the last of a name that comes twice.
+    package var headers: [String: String] = [:]
     package var body: [UInt8] = []
   }
 
@@ -15,8 +17,8 @@ package final class HTTPServer {
     package var status = 200
     package var headers: [(String, String)] = []
     package var body: [UInt8] = []
-    /// Bytes that follow the body outside of what its length announces.
-    package var surplus: [UInt8] = []
+    /// A whole answer that goes out first, so that there are two.
+    package var answerBefore: [UInt8] = []
 
     package init(_ status: Int = 200, _ body: [UInt8], headers: [(String, String)] = []) {
       self.status = status
@@ -108,6 +110,14 @@ private final class Handling: Sendable {
     guard let slot, let size, let connection, let path, let method else { return 0 }
     guard let known = slot.pointee else {
       let open = Open(HTTPServer.Request(method: String(cString: method), path: String(cString: path)))
+      MHD_get_connection_values(
+        OpaquePointer(connection), .HEADER_KIND,
+        { context, _, name, value in
+          guard let context, let name else { return .YES }
+          let open = Unmanaged<Open>.fromOpaque(context).takeUnretainedValue()
+          open.request.headers[String(cString: name).lowercased()] = value.map { String(cString: $0) } ?? ""
+          return .YES
+        }, Unmanaged.passUnretained(open).toOpaque())
       slot.pointee = Unmanaged.passRetained(open).toOpaque()
       return 1
     }
@@ -128,12 +138,18 @@ private final class Handling: Sendable {
   }
 
   private func send(_ reply: HTTPServer.Reply, _ connection: OpaquePointer) -> Int32 {
-    let bytes = reply.body + reply.surplus
-    guard let made = varve_http_response(bytes, bytes.count, reply.surplus.isEmpty ? 0 : 1) else { return 0 }
-    let response = OpaquePointer(made)
+    if !reply.answerBefore.isEmpty,
+      varve_http_write_raw(UnsafeMutableRawPointer(connection), reply.answerBefore, reply.answerBefore.count) != 0
+    {
+      return 0
+    }
+    let made = reply.body.withUnsafeBytes { body in
+      MHD_create_response_from_buffer(
+        body.count, UnsafeMutableRawPointer(mutating: body.baseAddress), .RESPMEM_MUST_COPY)
+    }
+    guard let response = made else { return 0 }
     defer { MHD_destroy_response(response) }
     for (name, value) in reply.headers { _ = MHD_add_response_header(response, name, value) }
-    if !reply.surplus.isEmpty { _ = MHD_add_response_header(response, "Content-Length", "\(reply.body.count)") }
     return MHD_queue_response(connection, UInt32(reply.status), response) == .YES ? 1 : 0
   }
 }

@@ -11,7 +11,7 @@ public final class Receiver {
     public var port = 9000
     /// Taken in turn.
     public var misbehaviours: [Misbehaviour] = []
-    /// Every so many chunks it misbehaves.
+    /// Every so many requests it misbehaves; it forgets at the first of these times, the second, the fourth, …
     public var misbehavesEvery = 3
     /// A directory that gets a file per chunk, `<ingestion>/<8 digits>.json`.
     public var savePath: String?
@@ -115,7 +115,10 @@ private final class Desk: Sendable {
     guard !options.misbehaviours.isEmpty, state.requestCount % options.misbehavesEvery == 0 else { return (nil, 0) }
     let count = state.misbehaviourCount
     state.misbehaviourCount += 1
-    return (options.misbehaviours[count % options.misbehaviours.count], count / options.misbehaviours.count)
+    let misbehaviour = options.misbehaviours[count % options.misbehaviours.count]
+    // Who forgets as often as he can remember never has all: ever more seldom, then.
+    if misbehaviour == .forget, (count + 1).nonzeroBitCount != 1 { return (nil, 0) }
+    return (misbehaviour, count / options.misbehaviours.count)
   }
 
   private func save(_ verdict: inout ReceivedDeliveries.Verdict) {
@@ -167,7 +170,7 @@ private final class Desk: Sendable {
       reply.body = JSONValue.object(answer).bytes()
     case .twice:
       let again = verdict.answer.bytes()
-      reply.surplus =
+      reply.answerBefore =
         Array("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: \(again.count)\r\n\r\n".utf8)
         + again
     }

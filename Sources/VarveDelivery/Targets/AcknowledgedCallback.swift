@@ -39,16 +39,21 @@ package final class AcknowledgedCallback: DeliveryTarget {
   }
 
   package func complete(_ completion: Completion, of delivery: String) throws -> Answer {
-    let last = max(0, completion.chunkCount - 1)
+    try post(AcknowledgedCallback.body(of: completion, of: delivery), of: delivery, number: nil)
+  }
+
+  /// The body that says that all is sent. `chunk_number` is the last chunk's.
+  package static func body(of completion: Completion, of delivery: String) -> [UInt8] {
     let body: JSONValue = [
-      "ingestion_id": .string(delivery), "status": "COMPLETED", "chunk_number": JSONValue(last),
+      "ingestion_id": .string(delivery), "status": "COMPLETED",
+      "chunk_number": JSONValue(max(0, completion.chunkCount - 1)),
       "total_records": JSONValue(completion.recordCount),
     ]
-    return try post(body.bytes(), of: delivery, number: nil)
+    return body.bytes()
   }
 
   /// The body of a chunk's request.
-  static func body(of chunk: Chunk, of delivery: String) -> [UInt8] {
+  package static func body(of chunk: Chunk, of delivery: String) -> [UInt8] {
     var body = Array(#"{"ingestion_id":"#.utf8)
     body.reserveCapacity(chunk.records.count + 512)
     JSONValue.write(string: delivery, to: &body)
@@ -81,7 +86,7 @@ package final class AcknowledgedCallback: DeliveryTarget {
   }
 
   /// HMAC-SHA256 (RFC 2104), in hexadecimal.
-  static func signature(of body: [UInt8], key: [UInt8]) -> String {
+  package static func signature(of body: [UInt8], key: [UInt8]) -> String {
     var digest = [UInt8](repeating: 0, count: 32)
     var count: UInt32 = 0
     guard HMAC(EVP_sha256(), key, Int32(key.count), body, body.count, &digest, &count) != nil, count == 32 else {
@@ -97,7 +102,11 @@ package final class AcknowledgedCallback: DeliveryTarget {
     let said = (try? JSONValue(parsing: answer.body)).flatMap { $0.object == nil ? nil : $0 }
     let acknowledges = said?["ack"]?.boolean
     if isSuccess, acknowledges == true {
-      guard let stranger = mismatch(said, of: delivery, number: number) else { return .acknowledged }
+      guard let stranger = mismatch(said, of: delivery, number: number) else {
+        // One that does not say what it is for could be a late one, but not on a new connection.
+        if said?["chunk_number"] == nil, said?["chunk_id"] == nil { client.leaveConnection() }
+        return .acknowledged
+      }
       return .unanswered("the acknowledgement is for something else: \(stranger)")
     }
     let reason = (said?["error"] ?? said?["message"] ?? said?["detail"])?.string.map { Answer.shown($0) }

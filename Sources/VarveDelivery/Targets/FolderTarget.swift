@@ -1,4 +1,4 @@
-internal import VarveJSON
+internal import Glibc
 internal import VarveLake
 internal import VarveTables
 
@@ -9,6 +9,19 @@ package final class FolderTarget: DeliveryTarget {
 
   /// The directory is made where it is missing; its parent must exist.
   package init(path: String) throws { storage = try Storage.create(path) }
+
+  /// The path seen from the root, so that a delivery is known again wherever it is resumed from.
+  static func absolute(_ path: String) throws -> String {
+    guard !path.isEmpty, !path.utf8.contains(0) else {
+      throw Problem(.usage, "dir: needs a path", advice: "write it like dir:outbox/products")
+    }
+    if path.hasPrefix("/") { return path }
+    guard let directory = getcwd(nil, 0) else {
+      throw Problem(.failed, "the working directory is not known: \(String(cString: strerror(errno)))")
+    }
+    defer { free(directory) }
+    return Layout.join(String(cString: directory), path)
+  }
 
   package static func name(of chunk: Int) -> String {
     let digits = String(chunk)
@@ -38,13 +51,8 @@ package final class FolderTarget: DeliveryTarget {
     where try !storage.exists(Layout.join(delivery, FolderTarget.name(of: number))) {
       return .outOfOrder(expected: number, "\(FolderTarget.name(of: number)) is missing")
     }
-    let body: JSONValue = [
-      "ingestion_id": .string(delivery), "status": "COMPLETED",
-      "chunk_number": JSONValue(max(0, completion.chunkCount - 1)),
-      "total_records": JSONValue(completion.recordCount),
-    ]
     try storage.replace(
-      Layout.join(delivery, FolderTarget.completionName), body.bytes(),
+      Layout.join(delivery, FolderTarget.completionName), AcknowledgedCallback.body(of: completion, of: delivery),
       draft: Layout.join(delivery, FolderTarget.draftName))
     return .acknowledged
   }

@@ -67,6 +67,9 @@ package final class Ledger: Sendable {
     }
   }
 
+  /// Milliseconds since 1970.
+  package var now: Int64 { clock.milliseconds() }
+
   func read<Result: Sendable>(_ body: (Connection) throws -> Result) throws -> Result {
     try mutex.withLock { _ in try connection.transaction(.reading) { try body(connection) } }
   }

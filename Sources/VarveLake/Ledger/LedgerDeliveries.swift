@@ -229,6 +229,26 @@ extension Ledger {
     }
   }
 
+  /// How many chunks of a delivery were ever sent, and how many are acknowledged, with how many records.
+  package func progress(of delivery: String) throws -> (sentCount: Int, acknowledgedCount: Int, recordCount: Int) {
+    try read { connection in
+      let values = try connection.rows(
+        """
+        SELECT count(*), total(state = 'acknowledged'), total(iif(state = 'acknowledged', record_count, 0)) FROM chunks
+        WHERE delivery = (SELECT row FROM deliveries WHERE id = ?)
+        """, [.text(delivery)]
+      ).first ?? []
+      func count(_ index: Int) -> Int {
+        switch values.indices.contains(index) ? values[index] : .null {
+        case .integer(let count): Int(count)
+        case .real(let count): Int(count)
+        default: 0
+        }
+      }
+      return (count(0), count(1), count(2))
+    }
+  }
+
   /// By number.
   package func chunks(of delivery: String) throws -> [ChunkRecord] {
     try read { connection in

@@ -40,8 +40,8 @@ void *varve_http_start(const struct sockaddr *address, varve_http_handler handle
                        size_t memory_bytes_max);
 /// The port that the server listens on.
 int varve_http_port(void *server);
-/// MHD_create_response_from_buffer(3) of a copy, which may be longer than the Content-Length that headers will claim.
-void *varve_http_response(const void *body, size_t size, int lies_about_length);
+/// Writes to a connection's socket past the server's own answer: for rehearsing with broken servers. 0, or -1.
+int varve_http_write_raw(void *connection, const void *bytes, size_t size);
 void varve_http_stop(void *server);
 
 #endif

@@ -1,0 +1,72 @@
+public import Varve
+// Not the lake's class of that name.
+public import class Varve.Warehouse
+internal import VarveLake
+
+/// A delivery as the ledger knows it.
+public struct DeliverySummary: Sendable {
+  /// What receivers know as `ingestion_id`.
+  public var id: String
+  public var target: String
+  public var table: String
+  public var version: Int
+  /// The version that the changes start from; nil for all rows, and for changes since nothing.
+  public var since: Int?
+  /// `planned`, `sending`, `complete`, `stopped`.
+  public var state: String
+  public var chunking: String
+  /// Acknowledged so far.
+  public var chunkCount: Int
+  public var recordCount: Int
+  /// How often it was begun or gone on with.
+  public var attempts: Int
+  /// Why it stopped.
+  public var error: String?
+  /// When: `2024-10-06T12:00:00Z`.
+  public var started: String?
+  public var ended: String?
+  /// Before then the target does not want to be asked again.
+  public var nextTry: String?
+}
+
+/// One chunk of a delivery as the ledger knows it.
+public struct ChunkSummary: Sendable {
+  public var number: Int
+  public var recordCount: Int
+  /// Of its records as they are sent.
+  public var sha256: String
+  /// `planned`, `sent`, `acknowledged`, `failed`.
+  public var state: String
+  public var attempts: Int
+  public var error: String?
+  public var sent: String?
+  public var acknowledged: String?
+}
+
+extension Warehouse {
+  /// Every delivery that was begun, newest first.
+  public func deliveries(target: String? = nil, table: String? = nil, limit: Int? = nil) throws -> [DeliverySummary] {
+    guard let storage = try lake()?.storage, let ledger = try Ledger.openToRead(storage) else { return [] }
+    let records = try ledger.deliveries(target: target, table: table)
+    return try records.prefix(limit ?? records.count).map { record in
+      let progress = try ledger.progress(of: record.id)
+      return DeliverySummary(
+        id: record.id, target: record.target, table: record.table, version: Int(record.version),
+        since: record.since.map { Int($0) }, state: record.state.rawValue, chunking: record.chunking,
+        chunkCount: progress.acknowledgedCount, recordCount: progress.recordCount, attempts: record.attempts,
+        error: record.error, started: record.started.map(timeText), ended: record.ended.map(timeText),
+        nextTry: record.nextTry.map(timeText))
+    }
+  }
+
+  /// The chunks of a delivery that were ever sent, by number.
+  public func chunks(ofDelivery id: String) throws -> [ChunkSummary] {
+    guard let storage = try lake()?.storage, let ledger = try Ledger.openToRead(storage) else { return [] }
+    return try ledger.chunks(of: id).map { chunk in
+      ChunkSummary(
+        number: chunk.number, recordCount: chunk.recordCount, sha256: chunk.sha256, state: chunk.state.rawValue,
+        attempts: chunk.attempts, error: chunk.error, sent: chunk.sent.map(timeText),
+        acknowledged: chunk.acknowledged.map(timeText))
+    }
+  }
+}

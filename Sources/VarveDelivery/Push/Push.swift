@@ -1,0 +1,238 @@
+public import Varve
+// Not the lake's class of that name.
+public import class Varve.Warehouse
+internal import VarveJSON
+internal import VarveLake
+internal import VarveTables
+
+/// What is to be delivered, and where.
+public struct PushRequest: Sendable {
+  /// Which version the target has already.
+  public enum Since: Sendable {
+    /// `7`, `2024-10-06`: what may stand behind the `@` of a reference.
+    case version(String)
+    /// The one that was delivered to it last; nothing where none was.
+    case delivered
+  }
+
+  /// `products`, `products@7`.
+  public var reference: String
+  /// A target declared in `varve.json`, a URL, or `dir:PATH`.
+  public var target: String
+  /// Only what differs from that version, with `_change_type` in each record; nil for all rows.
+  public var changesSince: Since?
+  /// Nil for the target's own, else a thousand records.
+  public var chunking: Chunking?
+  /// Delivers under a new id what was delivered before.
+  public var again = false
+
+  public init(_ reference: String, to target: String) {
+    self.reference = reference
+    self.target = target
+  }
+}
+
+/// What a push came to.
+public struct PushReport: Sendable {
+  public enum Outcome: String, Sendable {
+    case delivered
+    /// The target had it already.
+    case unchanged
+  }
+
+  public var outcome: Outcome
+  /// What receivers know as `ingestion_id`; nil where there was nothing to deliver.
+  public var deliveryID: String?
+  public var target: String
+  public var table: String
+  public var version: Int
+  /// Of a delivery of changes, the version that they start from.
+  public var since: Int?
+  public var recordCount: Int
+}
+
+extension Warehouse {
+  /// Delivers a committed version of a table, or what differs between two, and returns when the target has acknowledged
+  /// all of it. The same push again resumes exactly behind the last acknowledged chunk, or finds nothing to do.
+  ///
+  /// A target that stops the delivery is a `failed` problem, another process that delivers there a `refused` one.
+  public func push(
+    _ request: PushRequest, isInterrupted: @escaping @Sendable () -> Bool = { false },
+    onEvent: (DeliveryEvent) -> Void = { _ in }
+  ) throws -> PushReport {
+    let (table, snapshot) = try resolve(request.reference)
+    let desk = try DeliveryDesk(self, isInterrupted)
+    let target = try desk.target(request.target)
+    // Somebody else may have made this version, and not yet have made it durable.
+    try table.storage.sync(Layout.log)
+    return try withoutActuallyEscaping(onEvent) { onEvent in
+      let rows = try desk.rows(request.changesSince, table, target, onEvent)
+      if case .changes(let since?) = rows, since == DeliveryPlan.Side(snapshot) {
+        return PushReport(
+          outcome: .unchanged, deliveryID: nil, target: target.name, table: table.name, version: Int(snapshot.version),
+          since: Int(since.version), recordCount: 0)
+      }
+      var plan = DeliveryPlan(
+        side: DeliveryPlan.Side(snapshot), rows: rows, chunking: request.chunking ?? target.chunking ?? .standard,
+        mapping: target.mapping)
+      plan.repetition =
+        request.again ? surroundings.random.identifier() : try desk.lastRepetition(of: plan, table.name, target.name)
+      return try desk.deliver(plan, table, target, onEvent)
+    }
+  }
+
+  /// Goes on with a delivery that was cut off or stopped, as the ledger knows it. `id` may be the beginning of one.
+  public func resumeDelivery(
+    _ id: String, isInterrupted: @escaping @Sendable () -> Bool = { false },
+    onEvent: (DeliveryEvent) -> Void = { _ in }
+  ) throws -> PushReport {
+    let desk = try DeliveryDesk(self, isInterrupted)
+    let found = try desk.ledger.deliveries().filter { $0.id.hasPrefix(id) }
+    guard let record = found.first, found.count == 1, !id.isEmpty else {
+      throw Problem(
+        .failed,
+        found.isEmpty || id.isEmpty ? "there is no delivery \"\(id)\"" : "\(found.count) deliveries begin with \(id)",
+        advice: "see varve deliveries")
+    }
+    return try withoutActuallyEscaping(onEvent) { try desk.resume(record, $0) }
+  }
+}
+
+/// What a push works with.
+struct DeliveryDesk {
+  let warehouse: Warehouse
+  let ledger: Ledger
+  private let settings: JSONValue?
+  private let isInterrupted: @Sendable () -> Bool
+
+  init(_ warehouse: Warehouse, _ isInterrupted: @escaping @Sendable () -> Bool) throws {
+    guard let lake = try warehouse.lake() else { throw Problem(.failed, "there is no warehouse \(warehouse.path)") }
+    self.warehouse = warehouse
+    self.isInterrupted = isInterrupted
+    settings = try DeliveryDesk.settings(lake.storage)
+    ledger = try Ledger.open(lake.storage, clock: warehouse.surroundings.clock)
+  }
+
+  private static func settings(_ storage: Storage) throws -> JSONValue? {
+    guard let bytes = try storage.read(Layout.settings) else { return nil }
+    do throws(JSONError) {
+      return try JSONValue(parsing: bytes)
+    } catch {
+      let place = error.place(in: bytes)
+      throw Problem(
+        .failed, at: [Layout.settings, "line \(place.line), column \(place.column)"], "is no JSON: \(error.what)")
+    }
+  }
+
+  func target(_ text: String) throws -> TargetSettings { try TargetSettings.named(text, settings: settings) }
+
+  /// What is to be delivered of a version. Where the target's own state decides, deliveries that were begun are finished
+  /// first: what differs between two versions says nothing about a target that is on the way from one to the other.
+  func rows(
+    _ since: PushRequest.Since?, _ table: Table, _ target: TargetSettings,
+    _ onEvent: @escaping (DeliveryEvent) -> Void
+  ) throws -> DeliveryPlan.Rows {
+    switch since {
+    case nil: return .all
+    case .version(let text):
+      return .changes(since: DeliveryPlan.Side(try warehouse.resolve("\(table.name)@\(text)").snapshot))
+    case .delivered:
+      let begun = try ledger.deliveries(target: target.name, table: table.name).prefix { $0.state != .complete }
+      for record in begun.reversed() where try ledger.progress(of: record.id).sentCount > 0 {
+        _ = try resume(record, onEvent)
+      }
+      guard let delivered = try ledger.deliveredVersion(of: table.name, to: target.name) else {
+        return .changes(since: nil)
+      }
+      return .changes(since: DeliveryPlan.Side(try table.snapshot(at: .version(delivered))))
+    }
+  }
+
+  /// A delivery that was made again is the one that counts from then on.
+  func lastRepetition(of plan: DeliveryPlan, _ table: String, _ target: String) throws -> String? {
+    for record in try ledger.deliveries(target: target, table: table) where record.version == plan.side.version {
+      guard let made = try? DeliveryPlan(record), made.base == plan.base else { continue }
+      return made.repetition
+    }
+    return nil
+  }
+
+  func resume(_ record: DeliveryRecord, _ onEvent: @escaping (DeliveryEvent) -> Void) throws -> PushReport {
+    let plan = try DeliveryPlan(record)
+    return try deliver(plan, try warehouse.table(record.table), try target(record.target), onEvent)
+  }
+
+  func deliver(
+    _ plan: DeliveryPlan, _ table: Table, _ settings: TargetSettings, _ onEvent: @escaping (DeliveryEvent) -> Void
+  ) throws -> PushReport {
+    let record = plan.record(table: table.name, target: settings.name)
+    var report = PushReport(
+      outcome: .delivered, deliveryID: record.id, target: settings.name, table: table.name,
+      version: Int(record.version),
+      since: record.since.map { Int($0) }, recordCount: 0)
+    let (open, recordCount) = try records(plan, table)
+    guard let lease = try ledger.begin(record) else {
+      throw Problem(
+        .refused, "another process is delivering to \(settings.name)", advice: "wait for it, see varve deliveries")
+    }
+    if lease.delivery.state == .complete {
+      report.outcome = .unchanged
+      report.recordCount = lease.delivery.recordCount ?? 0
+      return report
+    }
+    let clock = warehouse.surroundings.clock
+    let target: any DeliveryTarget
+    do {
+      target = try settings.open(milliseconds: clock.milliseconds, isInterrupted: isInterrupted)
+    } catch let problem as Problem {
+      try ledger.stop(lease, problem.description, nextTry: nil)
+      throw problem
+    }
+    var patience = Patience(warehouse.surroundings.random, isInterrupted: isInterrupted)
+    patience.policy = settings.policy
+    let run = DeliveryRun(lease, ledger, target, plan.chunking, patience, onEvent: onEvent, open: open)
+    report.recordCount = try run.run(recordCount: recordCount).recordCount
+    return report
+  }
+
+  /// How the records of a plan are made, and how many there are, if that is known.
+  private func records(_ plan: DeliveryPlan, _ table: Table) throws -> (RecordOpening, Int?) {
+    let new = try contents(plan.side, table)
+    let place = ["\(table.name)@\(plan.side.version)"]
+    let mapping = plan.mapping
+    let count = new.contents.files.reduce(Int?(0)) { sum, file in
+      sum.flatMap { sum in file.statistics.map { sum + $0.rowCount } }
+    }
+    // A mapping that does not fit the table is told before anything is sent.
+    _ = try mapping.resolved(new.contents.schema, place: place)
+    switch plan.rows {
+    case .all:
+      return ({ try VersionRecords(new.contents, mapping, firstRecord: $0, place: place) }, count)
+    case .changes(nil):
+      return ({ try VersionRecords(new.contents, mapping, firstRecord: $0, kind: .insert, place: place) }, count)
+    case .changes(let since?):
+      let old = try contents(since, table)
+      let limits = warehouse.limits
+      let random = warehouse.surroundings.random
+      return (
+        { first in
+          let diff = try Diff(
+            from: old.contents, to: new.contents, key: new.key, limits: limits,
+            scratch: { try ScratchFile.temporary(random: random) })
+          return try ChangeRecords(diff, mapping, firstRecord: first, place: place)
+        }, nil
+      )
+    }
+  }
+
+  /// The files of one side, which must be the version that the plan was made for.
+  private func contents(_ side: DeliveryPlan.Side, _ table: Table) throws -> (contents: TableContents, key: [String]) {
+    let snapshot = try table.snapshot(at: .version(side.version))
+    guard snapshot.entrySHA256 == side.entrySHA256 else {
+      throw Problem(
+        .refused, at: ["\(table.name)@\(side.version)"], "is not the version that this delivery was begun with",
+        advice: "push the table anew")
+    }
+    return (try snapshot.contents(), snapshot.metadata.key)
+  }
+}

@@ -132,7 +132,7 @@ package final class PartWriter {
   private func openPart() throws -> Part {
     let directory = try self.directory ?? staging.makePartition()
     self.directory = directory
-    let part = try Part(staging.createPart(in: directory, number: files.count))
+    let part = Part(try staging.createPart(in: directory, number: files.count))
     self.part = part
     return part
   }
@@ -156,25 +156,38 @@ package final class PartWriter {
 private final class Part {
   private let file: StagedFileWriter
   private var rowGroups: [RowGroup] = []
-  var byteCount: Int { file.byteCount }
+  /// Bytes not yet written: small pieces go to the file and its digest together.
+  private var held: [UInt8] = parquetMagic
+  private static let heldBytesMax = 256 << 10
 
-  init(_ file: StagedFileWriter) throws {
-    self.file = file
-    try file.write(parquetMagic)
-  }
+  var byteCount: Int { file.byteCount + held.count }
+
+  init(_ file: StagedFileWriter) { self.file = file }
 
   func append(_ chunks: [ColumnChunk], rowCount: Int) throws {
     var placed: [(offset: Int, metadata: ColumnChunkMetadata)] = []
     for chunk in chunks {
-      placed.append((file.byteCount, chunk.metadata))
-      try file.write(chunk.bytes)
+      placed.append((byteCount, chunk.metadata))
+      try write(chunk.bytes)
     }
     rowGroups.append(RowGroup(rowCount: rowCount, chunks: placed))
   }
 
   func finish(_ schema: Schema) throws -> StagedFile {
-    try file.write(parquetFooter(schema: schema, rowGroups: rowGroups))
+    try write(parquetFooter(schema: schema, rowGroups: rowGroups))
+    try flush()
     return try file.finish(statistics: FileStatistics(rowGroups, schema))
+  }
+
+  private func write(_ bytes: [UInt8]) throws {
+    if held.count + bytes.count > Self.heldBytesMax { try flush() }
+    if bytes.count > Self.heldBytesMax { try file.write(bytes) } else { held += bytes }
+  }
+
+  private func flush() throws {
+    guard !held.isEmpty else { return }
+    try file.write(held)
+    held = []
   }
 }
 

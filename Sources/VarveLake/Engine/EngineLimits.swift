@@ -22,6 +22,9 @@ package struct EngineLimits: Hashable, Sendable {
     self.partBytesMax = partBytesMax
   }
 
+  /// Of one column's text in one batch.
+  static let batchColumnBytesMax = 4 << 20
+
   /// Two sorts may be under way at once: one read from, the other filled.
   var sortBytes: Int { memoryBytes / 2 }
 

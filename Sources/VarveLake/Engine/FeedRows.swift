@@ -44,7 +44,9 @@ final class FeedRows {
         ? (index, scanned(Feed.absentColumn(fields[index].name))) : nil
     }
     flag = flagColumn.map(scanned)
-    scan = feed.spool.scan(columns: try names.map { try feed.spool.columnIndex(named: $0) })
+    scan = feed.spool.scan(
+      columns: try names.map { try feed.spool.columnIndex(named: $0) }, batchRowsMax: MergedBatches.rowsPerBatchMax,
+      batchColumnBytesMax: EngineLimits.batchColumnBytesMax)
   }
 
   func next() throws -> Rows? {

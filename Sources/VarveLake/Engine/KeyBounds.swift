@@ -41,8 +41,9 @@ struct KeyBounds: Sendable {
   func mayMeet(_ statistics: FileStatistics, _ fields: [Field]) -> Bool {
     for (number, field) in fields.enumerated() {
       guard let column = statistics.columns[field.name] else { continue }
-      let least = column.minimum.flatMap { encoded($0, field.type) }
-      let greatest = column.maximum.flatMap { encoded($0, field.type) }
+      // Bounds do not tell the two zeros apart, keys do.
+      let least = column.minimum.flatMap { encoded($0 == .double(0) ? .double(-0.0) : $0, field.type) }
+      let greatest = column.maximum.flatMap { encoded($0 == .double(0) ? .double(0) : $0, field.type) }
       guard let known = bounds[number] else { return false }
       if let least, compareBytes(known.greatest[...], least[...]) < 0 { return false }
       if let greatest, compareBytes(known.least[...], greatest[...]) > 0 { return false }

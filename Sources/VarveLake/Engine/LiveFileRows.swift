@@ -64,7 +64,9 @@ final class LiveFileRows: BatchSource {
         self.scan = nil
       }
       guard let rows = ranges.popFirst() else { return nil }
-      scan = file.scan(columns: scanned, rows: rows)
+      scan = file.scan(
+        columns: scanned, rows: rows, batchRowsMax: MergedBatches.rowsPerBatchMax,
+        batchColumnBytesMax: EngineLimits.batchColumnBytesMax)
     }
   }
 

@@ -11,6 +11,8 @@ final class MergedBatches: BatchSource {
   private var sources: [Batch] = []
 
   static let rowsPerBatchMax = 8_192
+  /// Of the rows picked for a batch, about.
+  private static let bytesPerBatchMax = 8 << 20
 
   private struct Input {
     let source: any BatchSource
@@ -18,6 +20,8 @@ final class MergedBatches: BatchSource {
     var keys: RowKeys
     var row = 0
     var prefix: UInt128
+    /// What a row of the batch takes, on average.
+    var rowBytes: Int
     /// Its batch's place in `sources`, once a row of it was picked.
     var place: Int?
   }
@@ -29,7 +33,10 @@ final class MergedBatches: BatchSource {
     for source in sources {
       guard let batch = try source.next() else { continue }
       let keys = RowKeys(keyColumns.map { batch.columns[$0] }, rowCount: batch.rowCount)
-      inputs.append(Input(source: source, batch: batch, keys: keys, prefix: keys.prefix(0)))
+      inputs.append(
+        Input(
+          source: source, batch: batch, keys: keys, prefix: keys.prefix(0),
+          rowBytes: batch.byteCount / batch.rowCount))
     }
     heap = Array(inputs.indices)
     for place in stride(from: heap.count / 2 - 1, through: 0, by: -1) { siftDown(place) }
@@ -38,18 +45,21 @@ final class MergedBatches: BatchSource {
   func next() throws -> Batch? {
     if heap.count == 1, inputs[heap[0]].row == 0 { return try passOn(heap[0]) }
     var picks: [RowPick] = []
-    while !heap.isEmpty, picks.count < Self.rowsPerBatchMax {
+    var pickedBytes = 0
+    var hasRoom: Bool { picks.count < Self.rowsPerBatchMax && pickedBytes < Self.bytesPerBatchMax }
+    while !heap.isEmpty, hasRoom {
       let winner = heap[0]
       let challenger = challenger()
       repeat {
         let place = inputs[winner].place ?? addSource(winner)
         picks.append(RowPick(place, inputs[winner].row))
+        pickedBytes += inputs[winner].rowBytes
         guard try advance(winner) else {
           heap.swapAt(0, heap.count - 1)
           heap.removeLast()
           break
         }
-      } while picks.count < Self.rowsPerBatchMax && challenger.map { isBefore(winner, $0) } ?? true
+      } while hasRoom && challenger.map { isBefore(winner, $0) } ?? true
       siftDown(0)
     }
     guard !picks.isEmpty else { return nil }
@@ -90,6 +100,7 @@ final class MergedBatches: BatchSource {
     inputs[input].keys = RowKeys(keyColumns.map { batch.columns[$0] }, rowCount: batch.rowCount)
     inputs[input].row = 0
     inputs[input].prefix = inputs[input].keys.prefix(0)
+    inputs[input].rowBytes = batch.byteCount / batch.rowCount
     inputs[input].place = nil
   }
 

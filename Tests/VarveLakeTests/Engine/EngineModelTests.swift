@@ -28,6 +28,8 @@ struct ModelTable {
       whole[name] =
         switch whole[source] {
         case .date(let days): .text(PartitionBy.text(period, days: days))
+        case .timestamp(let microseconds):
+          .text(PartitionBy.text(period, days: Int64((Double(microseconds) / 86_400_000_000).rounded(.down))))
         default: .null
         }
     }
@@ -137,13 +139,14 @@ struct ModelTable {
     let seed = SeededChoices.seed &+ number
     print("VARVE_TEST_SEED=\(seed)")
     var choices = SeededChoices(seed: seed)
-    let partitionings: [[String]] = [[], ["market"], ["market", "week(seen)"], ["sku"], ["year(seen)"]]
+    let partitionings: [[String]] = [[], ["market"], ["market", "week(seen)"], ["sku"], ["gone", "day(at)"]]
     let keys: [[String]] = [["sku"], ["sku", "lot"], []]
     let partitionBy = partitionings[Int(number) % partitionings.count]
     let key = keys[Int(number / 5) % keys.count]
     let schema = Schema([
       Field("sku", .text), Field("market", .text), Field("lot", .int64), Field("price", .int64), Field("seen", .date),
-      Field("gone", .boolean), Field("rate", .decimal(precision: 6, scale: 2)),
+      Field("gone", .boolean), Field("rate", .decimal(precision: 6, scale: 2)), Field("at", .timestamp),
+      Field("doc", .json),
     ])
     let table = try EngineTable(schema: schema, partitionBy: partitionBy, key: key)
     var model = ModelTable(schema: table.contents.schema, partitionBy: table.partitionBy, key: key)
@@ -251,7 +254,8 @@ struct ModelTable {
     case .decimal(_, let scale): return .decimal(unscaled: Int128(number * 7), scale: scale)
     case .date: return .date(20_080 + number)
     case .boolean: return .boolean(number < 4)
-    default: return .null
+    case .timestamp: return .timestamp((number - 6) * 43_200_000_001)
+    case .json: return .json(["{}", "[1,2]", "\"a\"", "{\"k\":1.50}"][Int(number % 4)])
     }
   }
 

@@ -277,6 +277,26 @@ import VarveTables
     #expect(table.contents.files.map(\.partition) == [["1969-12-31"], ["1970-01-01"]])
   }
 
+  @Test func `files of strangers may lack the partition column and statistics`() throws {
+    let table = try table()
+    try table.apply([row("a", "DE", 1)], .append)
+    let schema = Schema([Field("sku", .text), Field("price", .int64)])
+    var writer = try ParquetFileWriter(ByteArray(), schema: schema)
+    let columns = [column([.text("x"), .text("y")], .text), column([.int64(1), .int64(2)], .int64)]
+    try writer.append(
+      rowGroup: columns.map { column in
+        let encoder = ColumnChunkEncoder(type: column.type)
+        encoder.append(column)
+        return encoder.finish()
+      })
+    try table.addStranger(writer.finish().bytes, "part-1-c000.parquet", partition: ["AT"])
+    #expect(try table.rows().map { $0["market"]?.text } == ["AT", "AT", "DE"])
+    let change = try table.apply([row("y", "DE", 2), ["sku": .text("x"), "price": .int64(9)]], merge)
+    #expect(change.rows.updated == 2 && change.removed.count == 1)
+    #expect(try table.rows().map { $0["market"]?.text } == ["AT", "DE", "DE"])
+    #expect(try sku(table.rows()) == ["x", "a", "y"])
+  }
+
   @Test func `files and row groups that cannot match are passed over`() throws {
     let table = try table(key: [])
     for day in 0..<4 {

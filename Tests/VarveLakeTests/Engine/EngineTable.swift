@@ -92,6 +92,13 @@ final class EngineTable {
     try area.abandon()
   }
 
+  /// A file that another writer placed in the table's root.
+  func addStranger(_ bytes: [UInt8], _ name: String, partition: [String?]) throws {
+    try Data(bytes).write(to: URL(fileURLWithPath: "\(directory.path)/\(name)"))
+    contents.files.insert(
+      LiveFile(path: name, partition: partition, byteCount: bytes.count, modificationTime: 0), at: 0)
+  }
+
   @discardableResult
   func apply(
     _ rows: [Row], _ pattern: WritePattern, feedSchema: Schema? = nil, schema: Schema? = nil,

@@ -127,21 +127,22 @@ struct WorkbookArchive {
     return archive + directory + end
   }
 
-  /// Writes it to a file of its own in the temporary directory.
-  func written(as name: String = "w.xlsx") throws -> String { try WorkbookArchive.write(bytes, as: name) }
-
-  static func write(_ bytes: [UInt8], as name: String = "w.xlsx") throws -> String {
+  /// The bytes as a file of that name, while `body` runs.
+  static func withFile<Result>(
+    of bytes: [UInt8], named name: String = "w.xlsx", _ body: (_ path: String) throws -> Result
+  ) throws -> Result {
     let folder = FileManager.default.temporaryDirectory.appendingPathComponent("varve-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
     let file = folder.appendingPathComponent(name)
     try Data(bytes).write(to: file)
-    return file.path
+    return try body(file.path)
   }
 
   /// The lines that `CellDump` writes of it, without those that open a sheet.
   func cells(limits: WorkbookLimits = WorkbookLimits(), scansRows: Bool = true) throws -> [String] {
-    try WorkbookArchive.cells(of: written(), limits: limits, scansRows: scansRows).filter {
-      !$0.hasPrefix("{\"sheet\"")
+    try WorkbookArchive.withFile(of: bytes) {
+      try WorkbookArchive.cells(of: $0, limits: limits, scansRows: scansRows).filter { !$0.hasPrefix("{\"sheet\"") }
     }
   }
 
@@ -153,8 +154,9 @@ struct WorkbookArchive {
     return String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)
   }
 
+  /// A feed of it; the file is gone, but open.
   func feed(_ options: WorkbookFeed.Options = .init()) throws -> WorkbookFeed {
-    try WorkbookFeed(path: written(), options: options)
+    try WorkbookArchive.withFile(of: bytes) { try WorkbookFeed(path: $0, options: options) }
   }
 
   private func number<Number: FixedWidthInteger>(_ number: Number) -> [UInt8] {

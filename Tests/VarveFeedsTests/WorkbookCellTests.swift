@@ -322,7 +322,8 @@ import VarveTables
     #expect(expected.count == 4)
     for padding in 0..<rows.utf8.count {
       let filler = String(repeating: " ", count: (32 << 10) - padding)
-      #expect(try cells(filler + rows, formats: ["h:mm d"]) == expected)
+      let archive = WorkbookArchive(rows: filler + rows, formats: ["h:mm d"])
+      #expect(try archive.cells(scansRows: false).map(short) == expected)
     }
   }
 
@@ -342,13 +343,14 @@ import VarveTables
       of: "\(WorkbookArchive.relationships)/worksheet\" Target=\"worksheets/sheet7.xml",
       with: "http://schemas.microsoft.com/office/2006/relationships/xlMacrosheet\" Target=\"worksheets/sheet7.xml")
     archive["xl/_rels/workbook.xml.rels"] = targets
-    let path = try archive.written(as: "macros.xlsm")
+    let (lines, outline) = try WorkbookArchive.withFile(of: archive.bytes, named: "macros.xlsm") {
+      (try WorkbookArchive.cells(of: $0), try WorkbookPackage(path: $0).outline)
+    }
     #expect(
-      try WorkbookArchive.cells(of: path) == [
+      lines == [
         #"{"sheet":"One & <two>"}"#, #"{"row":1,"col":1,"t":"n","v":1}"#, #"{"sheet":"Empty"}"#, #"{"sheet":"Hidden"}"#,
         #"{"row":1,"col":1,"t":"n","v":2}"#, #"{"sheet":"Gone"}"#,
       ])
-    let outline = try WorkbookPackage(path: path).outline
     #expect(outline.sheets.map(\.kind) == [.worksheet, .worksheet, .worksheet, .worksheet, .chart, .dialog, .macro])
     #expect(outline.sheets.map(\.number) == [1, 2, 3, 4, nil, nil, nil])
     #expect(outline.sheets.map(\.visibility)[..<4] == [.visible, .visible, .hidden, .veryHidden])

@@ -47,32 +47,18 @@ struct CellClassifier {
           add(isDouble(number, text, point: options.point) ? .fraction : .longNumber)
         }
       case UInt8(ascii: "t"), UInt8(ascii: "f"), UInt8(ascii: "T"), UInt8(ascii: "F"):
-        add(BooleanText.value(text) != nil && Self.isOneCase(text) ? .boolean : .text)
+        add(BooleanText.value(text) != nil && BooleanText.capitals(text) != nil ? .boolean : .text)
       default: add(.text)
       }
     }
   }
 
   private func isDouble(_ number: NumberText, _ text: UnsafeBufferPointer<UInt8>, point: UInt8) -> Bool {
-    guard let value = number.double(text, point: point) else { return false }
-    return number.survives(as: value)
+    number.double(text, point: point)?.survives ?? false
   }
 
   private func time(_ text: UnsafeBufferPointer<UInt8>) -> TypeEvidence.Fact? {
     guard let local = CivilTime.local(iso: text), options.zone.instant(of: local) != nil else { return nil }
     return local.hasTime ? .timestamp : .date
   }
-
-  /// `true`, `TRUE` or `True`, but not `tRuE`.
-  private static func isOneCase(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
-    let isLower = text[1] & 0x20 != 0
-    if !isLower, text[0] & 0x20 != 0 { return false }
-    for byte in text.dropFirst() where (byte & 0x20 != 0) != isLower { return false }
-    return true
-  }
-}
-
-extension NumberText {
-  /// Of a size at which 15 digits always come back from a double.
-  var isOrdinary: Bool { exponent > -300 && exponent < 280 }
 }

@@ -104,8 +104,8 @@ extension Column {
       let double: Double? = texts.bytes.withUnsafeBufferPointer { bytes in
         if range.isEmpty { return 0 }
         let text = UnsafeBufferPointer(rebasing: bytes[range])
-        guard let number = NumberText(text), let double = number.double(text) else { return nil }
-        return number.survives(as: double) ? double : nil
+        guard let double = NumberText(text)?.double(text) else { return nil }
+        return double.survives ? double.value : nil
       }
       guard let double else { return .inexact(row: row) }
       doubles.append(double)

@@ -103,8 +103,12 @@ struct DeclaredTyping: Sendable {
   }
 
   private func double(_ kind: RawKind, _ text: UnsafeBufferPointer<UInt8>) -> Double? {
+    let point = kind == .number ? UInt8(ascii: ".") : point
+    if kind == .number || kind == .untyped || kind == .text, let short = ShortDecimal(text, point: point) {
+      return short.value
+    }
     guard let number = number(kind, text) else { return nil }
-    return number.double(trimmed(text), point: kind == .number ? UInt8(ascii: ".") : point)
+    return number.double(trimmed(text), point: point)?.value
   }
 
   private func decimal(
@@ -305,6 +309,15 @@ extension Zone {
 }
 
 enum BooleanText {
+  /// How `true` or `false` is capitalised; nil when it is `tRuE`.
+  static func capitals(_ text: UnsafeBufferPointer<UInt8>) -> CellStyle.Capitals? {
+    let isFirstLower = text[0] & 0x20 != 0
+    let isLower = text[1] & 0x20 != 0
+    for index in 2..<text.count where (text[index] & 0x20 != 0) != isLower { return nil }
+    if isFirstLower { return isLower ? CellStyle.Capitals.none : nil }
+    return isLower ? .first : .all
+  }
+
   /// `true`, `TRUE`, `True`, and so on.
   static func value(_ text: UnsafeBufferPointer<UInt8>) -> Bool? {
     func isWord(_ word: StaticString) -> Bool {

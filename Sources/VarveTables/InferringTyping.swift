@@ -3,9 +3,9 @@
 /// A guess, the type so far, is tried in one pass that reads, checks and stores. Only a batch that does not bear it out is
 /// looked at again, cell by cell, and stored under the type that then holds.
 struct InferringTyping: Sendable {
-  private(set) var evidence = TypeEvidence()
+  var evidence = TypeEvidence()
   private let name: String
-  private let options: TypingOptions
+  let options: TypingOptions
   /// Rows typed so far.
   private var ordinal = 0
   /// The fast pass failed although the type stayed: it would fail again.
@@ -34,7 +34,7 @@ struct InferringTyping: Sendable {
   }
 
   /// A batch and its place in the feed.
-  private struct Source {
+  struct Source {
     let raw: RawColumn
     let origins: Origins
     /// Of its first row.
@@ -59,148 +59,19 @@ struct InferringTyping: Sendable {
       return typeIntegers(source, kinds, digitsMax: isUntyped ? 15 : 18)
     case .double where (isUntyped || isNumber) && !isIrregular:
       return typeDoubles(source, kinds, isUntyped: isUntyped)
+    case .date where (isUntyped || kinds.subtracting(.none) == KindSet(.date)) && !isIrregular:
+      return typeDates(source, kinds)
+    case .timestamp where (isUntyped || kinds.subtracting(.none) == KindSet(.dateTime)) && !isIrregular:
+      return typeTimes(source, kinds)
+    case .boolean where (isUntyped || kinds.subtracting(.none) == KindSet(.boolean)) && !isIrregular:
+      return typeBooleans(source, kinds)
     case nil where kinds.isSubset(of: .none):
       return TypedColumn()
     default: return nil
     }
   }
 
-  /// Nil when a cell is no integer in its canonical spelling.
-  private mutating func typeIntegers(
-    _ source: Source, _ kinds: KindSet, digitsMax: Int
-  ) -> TypedColumn? {
-    let raw = source.raw
-    let count = raw.count
-    let hasNulls = !kinds.isDisjoint(with: .none)
-    var validity = [Bool](repeating: true, count: hasNulls ? count : 0)
-    var largest: UInt64 = 0
-    var isPlain = true
-    let values = [Int64](unsafeUninitializedCapacity: count) { values, filled in
-      raw.bytes.withUnsafeBufferPointer { bytes in
-        raw.ends.withUnsafeBufferPointer { ends in
-          var start = 0
-          for row in 0..<count {
-            let text = UnsafeBufferPointer(rebasing: bytes[start..<ends[row]])
-            start = ends[row]
-            if hasNulls, raw.kinds[row].rawValue <= RawKind.null.rawValue {
-              validity[row] = false
-              values.initializeElement(at: row, to: 0)
-            } else if let value = IntegerText.short(text, digitsMax: digitsMax), Self.isCanonical(text) {
-              values.initializeElement(at: row, to: value)
-              largest = max(largest, value.magnitude)
-            } else {
-              isPlain = false
-              return
-            }
-            filled = row + 1
-          }
-        }
-      }
-    }
-    guard isPlain else { return nil }
-    var rows = 0
-    for isValid in validity where isValid { rows += 1 }
-    if !hasNulls { rows = count }
-    evidence.add(.integer, count: rows, first: source.witness(validity.firstIndex(of: true) ?? 0))
-    if largest >= 1 << 53 {
-      var large = TypeEvidence()
-      for row in 0..<count where values[row].magnitude >= 1 << 53 {
-        large.add(.largeInteger, count: 1, first: source.witness(row))
-      }
-      evidence.add(large)
-    }
-    evidence.addDigits(integer: Int128(largest).decimalDigits, scale: 0)
-    let column = Column(.int64, .int64(values), validity: validity)
-    return TypedColumn(column: column, spellings: usualSpellings(raw, column, kinds))
-  }
-
-  /// Neither `-0` nor a zero before another digit.
-  @inline(__always)
-  private static func isCanonical(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
-    let start = text[0] == UInt8(ascii: "-") ? 1 : 0
-    return text[start] != UInt8(ascii: "0") || text.count == 1
-  }
-
-  /// Nil when a cell is no number that a double holds.
-  private mutating func typeDoubles(
-    _ source: Source, _ kinds: KindSet, isUntyped: Bool
-  ) -> TypedColumn? {
-    let raw = source.raw
-    let count = raw.count
-    let hasNulls = !kinds.isDisjoint(with: .none)
-    var validity = [Bool](repeating: true, count: hasNulls ? count : 0)
-    var integers = 0
-    var firstInteger = 0
-    var fractions = 0
-    var firstFraction = 0
-    var integerDigits = 0
-    var scale = 0
-    var spellings = Spellings()
-    let point = isUntyped ? options.point : UInt8(ascii: ".")
-    spellings.style = CellStyle.guess(raw, .double, point: point)
-    spellings.kind = isUntyped ? .untyped : .number
-    setNullKind(raw, kinds, &spellings)
-    let leastFraction = Int(spellings.style.fractionDigits)
-    var isBorneOut = true
-    let values = [Double](unsafeUninitializedCapacity: count) { values, filled in
-      raw.bytes.withUnsafeBufferPointer { bytes in
-        raw.ends.withUnsafeBufferPointer { ends in
-          var start = 0
-          for row in 0..<count {
-            let text = UnsafeBufferPointer(rebasing: bytes[start..<ends[row]])
-            start = ends[row]
-            filled = row + 1
-            let kind = raw.kinds[row]
-            if hasNulls, kind.rawValue <= RawKind.null.rawValue {
-              validity[row] = false
-              values.initializeElement(at: row, to: 0)
-              if kind != spellings.nullKind { spellings.list(row, kind, text: nil) }
-              continue
-            }
-            values.initializeElement(at: row, to: 0)
-            guard let number = NumberText(text, point: point), number.isPlain else {
-              isBorneOut = false
-              return
-            }
-            let isShort = number.significantDigits <= 15
-            if number.isInteger {
-              // A whole number of 16 digits may lie beyond 2^53, and is an identifier where it is untyped.
-              guard isShort else {
-                isBorneOut = false
-                return
-              }
-              if integers == 0 { firstInteger = row }
-              integers += 1
-            } else {
-              if fractions == 0 { firstFraction = row }
-              fractions += 1
-            }
-            guard let value = number.double(text, point: point),
-              isShort && number.isOrdinary || number.survives(as: value)
-            else {
-              isBorneOut = false
-              return
-            }
-            values[row] = value
-            integerDigits = max(integerDigits, number.integerDigits)
-            scale = max(scale, number.scale)
-            // A double prints without an exponent from 1e-4 to 2^53, and its digits are those of the text.
-            let isUsual =
-              !number.hasExponent && number.fractionDigits == max(number.scale, leastFraction)
-              && (number.isZero || (value.magnitude >= 1e-4 && value.magnitude < 0x1p53))
-            if !isUsual { spellings.list(row, kind, text: text) }
-          }
-        }
-      }
-    }
-    guard isBorneOut else { return nil }
-    evidence.add(.integer, count: integers, first: source.witness(firstInteger))
-    evidence.add(.fraction, count: fractions, first: source.witness(firstFraction))
-    evidence.addDigits(integer: integerDigits, scale: scale)
-    return TypedColumn(column: Column(.double, .double(values), validity: validity), spellings: spellings)
-  }
-
-  private func setNullKind(_ raw: RawColumn, _ kinds: KindSet, _ spellings: inout Spellings) {
+  func setNullKind(_ raw: RawColumn, _ kinds: KindSet, _ spellings: inout Spellings) {
     if kinds.contains(KindSet(.absent)), let row = raw.kinds.firstIndex(where: { $0.rawValue <= RawKind.null.rawValue })
     {
       spellings.nullKind = raw.kinds[row]
@@ -208,7 +79,7 @@ struct InferringTyping: Sendable {
   }
 
   /// Of a column whose texts are all canonical: only kinds can differ.
-  private func usualSpellings(_ raw: RawColumn, _ column: Column, _ kinds: KindSet) -> Spellings {
+  func usualSpellings(_ raw: RawColumn, _ column: Column, _ kinds: KindSet) -> Spellings {
     var spellings = Spellings()
     spellings.setUsualKinds(raw, column)
     let kind = spellings.kind
@@ -229,18 +100,32 @@ struct InferringTyping: Sendable {
       evidence.add(.json, count: 1, first: source.witness(row))
       return
     }
-    raw.bytes.withUnsafeBufferPointer { bytes in
-      for row in 0..<raw.count where raw.kinds[row].rawValue > RawKind.null.rawValue {
-        let text = UnsafeBufferPointer(rebasing: bytes[raw.range(row)])
-        cells.classify(raw.kinds[row], text) { fact in
-          evidence.add(fact, count: 1, first: source.witness(row))
-        } digits: {
-          evidence.addDigits(integer: $0, scale: $1)
+    // Counted here and added at the end, since most cells of a column say the same.
+    let count = TypeEvidence.Fact.allCases.count
+    var integerDigits = 0
+    var scale = 0
+    withUnsafeTemporaryAllocation(of: (count: Int, first: Int).self, capacity: count) { facts in
+      facts.initialize(repeating: (0, 0))
+      raw.bytes.withUnsafeBufferPointer { bytes in
+        for row in 0..<raw.count where raw.kinds[row].rawValue > RawKind.null.rawValue {
+          let text = UnsafeBufferPointer(rebasing: bytes[raw.range(row)])
+          cells.classify(raw.kinds[row], text) { fact in
+            if facts[fact.rawValue].count == 0 { facts[fact.rawValue].first = row }
+            facts[fact.rawValue].count += 1
+          } digits: {
+            integerDigits = max(integerDigits, $0)
+            scale = max(scale, $1)
+          }
+          // Text is text whatever else comes.
+          if facts[TypeEvidence.Fact.text.rawValue].count > 0 { break }
         }
-        // Text is text whatever else comes.
-        if evidence.has(.text) { return }
+      }
+      for fact in TypeEvidence.Fact.allCases {
+        let (count, first) = facts[fact.rawValue]
+        evidence.add(fact, count: count, first: source.witness(first))
       }
     }
+    evidence.addDigits(integer: integerDigits, scale: scale)
   }
 
   // MARK: Storing

@@ -48,8 +48,10 @@ struct NumberText {
       index = 1
     }
     let start = index
+    // Right for up to 19 digits, which most numbers have.
+    var digits: UInt64 = 0
     while index < count, case let digit = text[index] &- UInt8(ascii: "0"), digit < 10 {
-      take(digit)
+      digits = digits &* 10 &+ UInt64(digit)
       index += 1
     }
     let integerCount = index - start
@@ -59,13 +61,30 @@ struct NumberText {
       index += 1
       let fraction = index
       while index < count, case let digit = text[index] &- UInt8(ascii: "0"), digit < 10 {
-        take(digit)
+        digits = digits &* 10 &+ UInt64(digit)
         index += 1
       }
       fractionDigits = index - fraction
       hasBarePoint = integerCount == 0 || fractionDigits == 0
     }
-    guard integerCount + fractionDigits > 0 else { return nil }
+    let total = integerCount + fractionDigits
+    guard total > 0 else { return nil }
+    if total > 19 {
+      for position in start..<index where text[position] != point { take(text[position] &- UInt8(ascii: "0")) }
+    } else if digits > 0 {
+      mantissa = digits
+      significantDigits = total
+      var first = start
+      while text[first] == UInt8(ascii: "0") || text[first] == point {
+        if text[first] != point { significantDigits -= 1 }
+        first += 1
+      }
+      var last = index - 1
+      while text[last] == UInt8(ascii: "0") || text[last] == point {
+        if text[last] != point { trailingZeros += 1 }
+        last -= 1
+      }
+    }
     exponent = -fractionDigits
     if index < count, text[index] | 0x20 == UInt8(ascii: "e") {
       hasExponent = true
@@ -121,9 +140,14 @@ struct NumberText {
   /// The value when it is whole and fits: `5`, `5.0`, `5e3`.
   var int64: Int64? { unscaled(scale: 0).flatMap { Int64(exactly: $0) } }
 
-  /// The nearest double; nil when it is not finite. `text` is what the number was read from.
-  func double(_ text: UnsafeBufferPointer<UInt8>, point: UInt8 = UInt8(ascii: ".")) -> Double? {
-    if let fast = shortDouble { return fast }
+  /// The nearest double, and whether its shortest text is this number; nil when it is not finite. `text` is what the
+  /// number was read from.
+  func double(
+    _ text: UnsafeBufferPointer<UInt8>, point: UInt8 = UInt8(ascii: ".")
+  ) -> (value: Double, survives: Bool)? {
+    // Every decimal of 15 digits comes back from its double (in the normal range, which the fast way is far within).
+    if let short = shortDouble { return (short, true) }
+    if let long = longDouble { return (long, true) }
     let value: Double = withUnsafeTemporaryAllocation(of: CChar.self, capacity: text.count + 1) { buffer in
       for (index, byte) in text.enumerated() {
         buffer[index] = CChar(bitPattern: byte == point ? UInt8(ascii: ".") : byte)
@@ -131,7 +155,7 @@ struct NumberText {
       buffer[text.count] = 0
       return strtod(buffer.baseAddress!, nil)
     }
-    return value.isFinite ? value : nil
+    return value.isFinite ? (value, survives(as: value)) : nil
   }
 
   /// Exact for at most 15 digits and a power of ten that a double holds exactly (Clinger, 1990).
@@ -152,8 +176,44 @@ struct NumberText {
     return isNegative ? -magnitude : magnitude
   }
 
+  /// The nearest double of a number of 16 or 17 digits, when it is beyond doubt that its shortest text is this number.
+  ///
+  /// With value = digits / 10^n, the first 64 bits of the quotient, in units of 2^-shift, tell the 53 that are kept, how
+  /// far off they are, and so whether a number of fewer digits, or a nearer one of as many, has the same double.
+  private var longDouble: Double? {
+    let power = -(exponent + trailingZeros)
+    guard (16...17).contains(significantDigits - trailingZeros), significantDigits <= 19, (1...19).contains(power)
+    else {
+      return nil
+    }
+    let digits = trailingZeros == 0 ? mantissa : mantissa / UInt64(UInt128.power(ofTen: trailingZeros))
+    let divisor = UInt128.power(ofTen: power)
+    let room = UInt128(digits).leadingZeroBitCount
+    let dividend = UInt128(digits) << UInt128(room)
+    let quotient = dividend / divisor
+    let excess = 64 - quotient.leadingZeroBitCount
+    let bits = UInt64(truncatingIfNeeded: quotient >> UInt128(excess))
+    let hasMore = quotient &* divisor != dividend || UInt128(bits) << UInt128(excess) != quotient
+    let shift = room - excess
+    // A power of two has its lower neighbour at half the distance.
+    let kept = bits >> 11
+    guard shift >= 0, shift < 120, kept != 1 << 52, kept != 1 << 53 - 1 else { return nil }
+    let rest = Int64(bits & 0x7FF)
+    let isUp = rest > 1_024 || (rest == 1_024 && (hasMore || kept & 1 == 1))
+    let error = isUp ? rest - 2_048 : rest
+    let unit = UInt128(1) << UInt128(shift)
+    // The true error lies between `error` and `error` + 1.
+    guard UInt128(max(error.magnitude, (error + 1).magnitude)) * 2 * divisor < unit else { return nil }
+    let last = UInt128(digits % 10)
+    guard last * unit > UInt128(1_024 + error + 1) * divisor,
+      (10 - last) * unit > UInt128(1_024 - error) * divisor
+    else { return nil }
+    let value = Double(kept + (isUp ? 1 : 0)) * Double(sign: .plus, exponent: 11 - shift, significand: 1)
+    return isNegative ? -value : value
+  }
+
   /// Whether a double holds it: the shortest text of the nearest double is the same number.
-  func survives(as double: Double) -> Bool {
+  private func survives(as double: Double) -> Bool {
     if isZero { return true }
     let digits = significantDigits - trailingZeros
     // Every decimal of 15 digits in the normal range comes back from its double.
@@ -173,7 +233,7 @@ extension Double {
   /// The double whose shortest spelling is the same number as the text, which must be in JSON's grammar; nil where
   /// there is none, because digits would be lost or the number is too large.
   package init?(exactly text: UnsafeBufferPointer<UInt8>) {
-    guard let number = NumberText(text), number.isPlain, let value = number.double(text), number.survives(as: value)
+    guard let number = NumberText(text), number.isPlain, let (value, survives) = number.double(text), survives
     else { return nil }
     self = value
   }

@@ -93,7 +93,7 @@ extension Value {
       case .int64:
         return NumberText(bytes).flatMap { $0.isPlain ? $0.int64 : nil }.map { .int64($0) }
       case .double:
-        return NumberText(bytes).flatMap { $0.isPlain ? $0.double(bytes) : nil }.map { .double($0) }
+        return NumberText(bytes).flatMap { $0.isPlain ? $0.double(bytes) : nil }.map { .double($0.value) }
       case .decimal(let precision, let scale):
         guard let number = NumberText(bytes), number.isPlain, number.integerDigits <= precision - scale,
           let unscaled = number.unscaled(scale: scale)

@@ -34,6 +34,13 @@ public final class Warehouse: Sendable {
   /// What is there; nil where the directory is missing.
   package func lake() throws -> VarveLake.Warehouse? { try VarveLake.Warehouse.open(path) }
 
+  /// The directory, made where it is missing, and decisions of dead writers carried out: before anything is written.
+  func writable() throws -> VarveLake.Warehouse {
+    let lake = try VarveLake.Warehouse.create(path)
+    try committer.carryOutPending(in: lake)
+    return lake
+  }
+
   /// A table that is there.
   package func table(_ name: String) throws -> Table {
     if let table = try lake()?.table(name) { return table }

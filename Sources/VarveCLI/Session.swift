@@ -45,6 +45,7 @@ package struct Session {
     case "tables": try tables(call, warehouse)
     case "describe": try describe(call, warehouse)
     case "history": try history(call, warehouse)
+    case "executions": try executions(call, warehouse)
     case "query": try query(call, warehouse)
     case "diff": try diff(call, warehouse)
     case "ingestions": try ingestions(call, warehouse)

@@ -92,6 +92,18 @@ struct IngestPlan: Sendable {
       file: part.name)
   }
 
+  /// The typed input, to be kept for replays.
+  func changeSet() throws -> (set: ChangeSet, bytes: any ByteSource) {
+    guard let feed = spooled.feed, let bytes = spooled.bytes else {
+      preconditionFailure("a stateful merge goes through the engine")
+    }
+    return (
+      ChangeSet(
+        feed: feed, deleteWhen: deleteWhen, newestBy: settings.newestBy, absentIsNull: settings.absentIsNull,
+        rowsRead: rowsRead, rowsRejected: rowsRejected), bytes
+    )
+  }
+
   /// Whether the change leaves the table as it is.
   func isEmpty(_ change: StagedChange, on base: Snapshot?) -> Bool {
     change.added.isEmpty && change.removed.isEmpty && change.schema == base?.schema

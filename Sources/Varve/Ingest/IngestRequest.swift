@@ -43,6 +43,12 @@ public struct IngestRequest: Sendable {
   public var reingest: Bool
   /// Overwrite: a feed without rows empties the partitions.
   public var allowEmpty: Bool
+  /// Stateful merge: executions after a corrected one are replayed behind it.
+  public var cascades = true
+  /// Stateful merge: readers see a table some of whose executions are stale.
+  public var publishesIncomplete = false
+  /// Stateful merge: versions made by other means since the corrected execution are dropped.
+  public var discardsInterposed = false
   /// Adds `_source`, `_row` and `_execution`.
   public var withOrigin: Bool
   /// Plans, and commits nothing.

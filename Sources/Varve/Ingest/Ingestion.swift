@@ -16,7 +16,7 @@ extension Warehouse {
     guard !request.feeds.isEmpty else { throw Problem(.usage, "there is no feed to ingest") }
     try TableName.check(request.table)
     let files = try request.feeds.map { try SourceFile(path: $0.path) }
-    let lake = try VarveLake.Warehouse.create(path)
+    let lake = try writable()
     let table = try lake.prepare(request.table)
     do {
       let ingestion = try Ingestion(self, request, files: files, table: table, onEvent: onEvent)
@@ -35,14 +35,14 @@ extension Warehouse {
 /// The files are digested while they are decoded; what is decoded goes through the spool, which types it; the spool goes
 /// through the engine, unless it is the data file itself; what the engine staged goes to the committer.
 final class Ingestion {
-  private let warehouse: Warehouse
-  private let request: IngestRequest
+  let warehouse: Warehouse
+  let request: IngestRequest
   private let files: [SourceFile]
-  private let table: Table
-  private let onEvent: (Event) -> Void
-  private let base: Snapshot?
+  let table: Table
+  let onEvent: (Event) -> Void
+  let base: Snapshot?
   private let schemaFile: SchemaFile?
-  private let settings: TableSettings
+  let settings: TableSettings
   private let formats: [FeedFormat]
   private var remarks: [String] = []
 
@@ -85,6 +85,13 @@ final class Ingestion {
       try staging.abandon()
       return report
     }
+    let stateful = try statefulRun()
+    if let stateful, case .unchanged(let before) = stateful.situation {
+      try staging.abandon()
+      note("execution \(stateful.key) ran with the same input; `--reingest` runs it again")
+      return report(.unchanged, version: before.record.version, RowCounts(), try id(sources()))
+    }
+    let base = stateful == nil ? base : stateful?.base
     let joining = ColumnJoining(
       base: try base?.contents(), declared: schemaFile?.schema ?? Schema([]),
       instructions: instructions, computed: [], decimal: request.feeds[0].csv.decimal ?? ".")
@@ -108,6 +115,7 @@ final class Ingestion {
       defer { try? staging.abandon() }
       return report(.planned, version: base?.version, change.rows, try id(sources), plan: plan.lines(change))
     }
+    if let stateful { return try commit(change, plan, staging, sources, spool, stateful) }
     if base == nil || plan.isEmpty(change, on: base) {
       guard base != nil else {
         guard !change.added.isEmpty || request.allowEmpty else {
@@ -191,6 +199,12 @@ final class Ingestion {
     onEvent(.remark(remark))
   }
 
+  private func statefulRun() throws -> StatefulRun? {
+    guard settings.mode == .statefulMerge else { return nil }
+    return try StatefulRun(
+      request, settings, sources: sources(), schema: schemaFile, table: table, head: base)
+  }
+
   // MARK: The same feed again
 
   private var isCheckedForRepeat = false
@@ -203,7 +217,9 @@ final class Ingestion {
   }
 
   private func reportIfIngested(waits: Bool) throws -> IngestReport? {
-    guard !isCheckedForRepeat, !request.reingest, !request.dryRun, let base else { return nil }
+    guard settings.mode != .statefulMerge, !isCheckedForRepeat, !request.reingest, !request.dryRun, let base else {
+      return nil
+    }
     if !waits, try files.contains(where: { try $0.digestIfDone() == nil }) { return nil }
     isCheckedForRepeat = true
     let sources = try sources()
@@ -249,7 +265,8 @@ final class Ingestion {
   }
 
   private func commit(
-    _ change: StagedChange, _ plan: IngestPlan, _ staging: StagingArea, _ sources: [FeedSource], _ spool: Spool
+    _ change: StagedChange, _ plan: IngestPlan, _ staging: StagingArea, _ sources: [FeedSource], _ spool: Spool,
+    _ stateful: StatefulRun? = nil
   ) throws -> IngestReport {
     try warehouse.surroundings.checkInterrupted()
     onEvent(.phase(.committing))
@@ -262,7 +279,7 @@ final class Ingestion {
       ]
     }
     do {
-      return try commit(change, plan, staging, sources, ingestionID, details)
+      return try commit(change, plan, staging, sources, ingestionID, details, stateful)
     } catch {
       if !table.isInDoubt { try? spool.quarantine.discard(table.storage, ingestion: ingestionID) }
       throw error
@@ -271,12 +288,26 @@ final class Ingestion {
 
   private func commit(
     _ change: StagedChange, _ plan: IngestPlan, _ staging: StagingArea, _ sources: [FeedSource], _ ingestionID: String,
-    _ details: JSONObject
+    _ details: JSONObject, _ stateful: StatefulRun?
   ) throws -> IngestReport {
     let bookkeeping = Bookkeeping(
       ingestion: ingestionID, idempotencyKey: request.idempotencyKey,
-      operation: settings.mode == .merge || settings.mode == .insert ? .merge : .write, mode: settings.mode.rawValue,
-      sources: sources, execution: request.execution, rows: change.rows, details: details)
+      operation: settings.mode == .append || settings.mode == .overwrite ? .write : .merge,
+      mode: settings.mode.rawValue,
+      sources: sources, execution: try request.execution.map { try ExecutionKey(parsing: $0).description },
+      rows: change.rows, details: details)
+    if let run = stateful {
+      let versions = try commit(run, change, plan, staging, bookkeeping)
+      for committed in versions { onEvent(.committed(table: request.table, version: Int(committed.version))) }
+      if versions.count > 1 {
+        note(
+          "\(versions.count - 1) later execution\(versions.count == 2 ? "" : "s") replayed, up to version \(versions.last?.version ?? 0)"
+        )
+      } else if run.isAgain, !run.later.isEmpty {
+        note("stale now, and to be run again in order: \(run.later.map(\.key.description).joined(separator: ", "))")
+      }
+      return report(.committed, version: versions.last?.version, change.rows, ingestionID)
+    }
     let commit: Commit
     if let base {
       commit = Commit(

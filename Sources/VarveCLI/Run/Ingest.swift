@@ -60,6 +60,9 @@ private func ingestRequest(_ call: Invocation) throws -> IngestRequest {
   if let policy = call["on-bad-row"].flatMap({ BadRowPolicy(rawValue: $0) }) { request.badRows = policy }
   request.reingest = call.has("reingest")
   request.allowEmpty = call.has("allow-empty")
+  request.cascades = !call.has("no-cascade")
+  request.publishesIncomplete = call.has("publish-incomplete")
+  request.discardsInterposed = call.has("discard-interposed")
   request.withOrigin = call.has("with-origin")
   request.dryRun = call.has("dry-run")
   request.idempotencyKey = call["idempotency-key"]

@@ -37,6 +37,24 @@ extension Session {
     try write(Listing(columns: columns, entries: entries), call)
   }
 
+  func executions(_ call: Invocation, _ warehouse: Warehouse) throws {
+    let runs = try warehouse.executions(call.arguments[0], includesSuperseded: call.has("all"))
+    let columns: [Listing<ExecutionRow>.Column] = [
+      .init("execution") { .init($0.execution) },
+      .init("status") { .init($0.status) },
+      .init("version", .right) { .init($0.version) },
+      .init("base", .right) { .init($0.base) },
+      .init("inserted", .right, isInJSON: false) { count($0.rows.inserted) },
+      .init("updated", .right, isInJSON: false) { count($0.rows.updated) },
+      .init("deleted", .right, isInJSON: false) { count($0.rows.deleted) },
+      .init("rows", isInTable: false) { json(of: $0.rows) },
+      .init("sources") { names($0.sources) },
+      .init("time", "timestamp", isInTable: false) { .init($0.committed) },
+      .init("fingerprint", isInTable: false) { .init($0.fingerprint) },
+    ]
+    try write(Listing(columns: columns, entries: runs), call)
+  }
+
   func ingestions(_ call: Invocation, _ warehouse: Warehouse) throws {
     let entries = try warehouse.ingestions(limit: call.integer("limit"))
     let columns: [Listing<IngestionSummary>.Column] = [

@@ -1,6 +1,7 @@
 /// Every command there is, in the order in which help lists them.
 package let allCommands: [Command] = [
-  ingestCommand, previewCommand, cellsCommand, tablesCommand, describeCommand, historyCommand, queryCommand,
+  ingestCommand, previewCommand, cellsCommand, tablesCommand, describeCommand, historyCommand, executionsCommand,
+  queryCommand,
   diffCommand, ingestionsCommand,
 ]
 
@@ -85,6 +86,14 @@ private let ingestCommand = Command(
     .flag("allow-empty", "Let a feed without rows empty what it overwrites."),
     .flag("with-origin", "Add the columns `_source`, `_row` and `_execution`."),
     .flag("reingest", "Apply a feed again that is already in the table."),
+    .flag(
+      "no-cascade", group: "stateful merge",
+      "Leave the executions after a corrected one stale, instead of replaying them."),
+    .flag(
+      "publish-incomplete", group: "stateful merge", "Let readers see a table some of whose executions are stale."),
+    .flag(
+      "discard-interposed", group: "stateful merge",
+      "Drop the versions made by other means since the execution that is run again."),
     .flag("dry-run", "Say what would happen, and commit nothing."),
     Option(
       "idempotency-key", "KEY", .text, preset: "made from the feed and the options",
@@ -139,6 +148,15 @@ private let historyCommand = Command(
   arguments: [Argument("TABLE", "The table.")],
   options: [Option("limit", "N", .integer(1...Int.max), preset: "all", "How many versions to show.")],
   examples: [("varve history products", "which feed made which version")])
+
+private let executionsCommand = Command(
+  "executions", "List what each execution of a table did",
+  arguments: [Argument("TABLE", "The table.")],
+  options: [.flag("all", "Show the runs that were superseded, too.")],
+  details: [
+    "An execution is active, or stale: one before it was corrected, and it has to run again."
+  ],
+  examples: [("varve executions products", "which run made which version, on which base")])
 
 private let queryCommand = Command(
   "query", "Run SQL over any versions of any tables",

@@ -88,7 +88,7 @@ extension Committer {
     }
     for name in decision.tables {
       guard let table = tables[name], let last = decision.steps.last(where: { $0.table == name }) else { continue }
-      if last.bookkeeping.publishes { try show(table, decision: decision) }
+      if last.bookkeeping.publishes { try show(table, reason: "decision \(decision.id)") }
     }
     for area in areas.values { try area.abandon() }
     try warehouse.unmarkPending(decision.id)
@@ -173,8 +173,15 @@ extension Committer {
     }
   }
 
+  /// Shows readers the head, where they were held before it.
+  package func showHead(_ table: Table, reason: String) throws {
+    let lock = try table.lock()
+    defer { withExtendedLifetime(lock) {} }
+    try show(table, reason: reason)
+  }
+
   /// Readers that were held see the head. The table's lock is held.
-  private func show(_ table: Table, decision: Decision) throws {
+  private func show(_ table: Table, reason: String) throws {
     guard let head = try table.log.head(hint: nil), let proxy = try Proxy.read(table.storage),
       proxy.mode == .held || (proxy.mode == .follow && proxy.version < head)
     else { return }
@@ -184,7 +191,7 @@ extension Committer {
     next.version = head
     next.entrySHA256 = snapshot.entrySHA256
     next.index = try table.log.manifestIndex(at: head)
-    try next.publish(table.storage, timestamp: snapshot.timestamp, reason: "decision \(decision.id)")
+    try next.publish(table.storage, timestamp: snapshot.timestamp, reason: reason)
   }
 }
 

@@ -25,6 +25,10 @@ package enum Layout {
   package static let trash = "_varve/trash"
   package static let changeSets = "_varve/change-sets"
   package static let proxy = "_proxy.json"
+  /// The typed input of one execution.
+  package static func changeSet(_ execution: String, _ fingerprint: String) -> String {
+    "\(changeSets)/\(execution)/\(fingerprint)"
+  }
   package static func staging(_ transaction: String) -> String { "\(staging)/\(transaction)" }
   package static func stagedDirectory(_ transaction: String, _ directory: String) -> String {
     "\(staging)/\(transaction)/\(directory)"

@@ -1,4 +1,4 @@
-internal import VarveParquet
+package import VarveParquet
 package import VarveTables
 
 /// What the feeds turned out to hold in one column.
@@ -34,6 +34,8 @@ package struct SpooledFeed: Sendable {
   package var partition: StagedPartition?
   /// The rows for an engine, else.
   package var feed: Feed?
+  /// The bytes of the feed's file.
+  package var bytes: (any ByteSource)?
 }
 
 extension Spool {
@@ -125,7 +127,8 @@ extension Spool {
       schema: schema, rowCount: rowCount,
       feed: Feed(
         spool: try ParquetFile(file, name: "the spool"), schema: schema, partiallyAbsent: partly.map(\.field.name),
-        rowCount: rowCount, unit: originColumns.unit, file: originColumns.file, sheet: originColumns.sheet))
+        rowCount: rowCount, unit: originColumns.unit, file: originColumns.file, sheet: originColumns.sheet),
+      bytes: file)
   }
 
   /// The row group's chunks in the kept columns' final types, all of them in `target`.

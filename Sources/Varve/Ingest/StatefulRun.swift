@@ -1,0 +1,182 @@
+internal import VarveFeeds
+internal import VarveJSON
+internal import VarveLake
+internal import VarveTables
+
+/// One execution of a stateful merge: where in the past it belongs, and what follows from that.
+struct StatefulRun {
+  let key: ExecutionKey
+  /// Of everything the result depends on: content, selectors, contract and key.
+  let fingerprint: String
+  let situation: ExecutionCase
+  /// What it is merged into; nil of a table that it makes.
+  let base: Snapshot?
+  private let table: Table
+  private let head: Snapshot?
+
+  init(
+    _ request: IngestRequest, _ settings: TableSettings, sources: [FeedSource], schema: SchemaFile?, table: Table,
+    head: Snapshot?
+  ) throws {
+    guard let execution = request.execution else {
+      throw Problem(
+        .usage, at: [request.table], "--mode stateful-merge needs to know which execution this is",
+        advice: "name it with --execution, by a date, a UTC time or an integer")
+    }
+    key = try ExecutionKey(parsing: execution)
+    var contract: JSONObject = [
+      "key": .array(settings.key.map(JSONValue.string)), "absent_is_null": .boolean(settings.absentIsNull),
+      "timezone": .string(settings.timezone),
+      "sources": .array(sources.map { .object(["sha256": .string($0.sha256), "selector": .string($0.selector)]) }),
+    ]
+    if let deleteWhen = settings.deleteWhen { contract["delete_when"] = .string(deleteWhen) }
+    if let newestBy = settings.newestBy { contract["newest_by"] = .string(newestBy) }
+    if let schema { contract["schema"] = schema.json }
+    fingerprint = Digest.sha256(JSONValue.object(contract).bytes(.canonical))
+    self.table = table
+    self.head = head
+    let state = try ExecutionState(head == nil ? [] : table.history())
+    situation = try ExecutionCase(
+      key, fingerprint: fingerprint, in: state, isForced: request.reingest, table: request.table)
+    switch situation {
+    case .normal, .replay, .unchanged: base = head
+    case .again(let version, _):
+      base = try table.snapshot(at: .version(version))
+      if !request.discardsInterposed { try refuseInterposed(since: version) }
+    }
+  }
+
+  /// Later executions that its result makes stale, or that are replayed behind it.
+  var later: [ExecutionState.Run] {
+    switch situation {
+    case .again(_, let later): later
+    case .replay(let stale): stale
+    case .normal, .unchanged: []
+    }
+  }
+
+  /// Versions that were made by other means would be lost with what is restored.
+  private func refuseInterposed(since base: Int64) throws {
+    guard let head, head.version > base else { return }
+    var interposed: [String] = []
+    for version in (base + 1)...head.version {
+      let entry = try table.log.entry(existing: version)
+      let mode = entry.bookkeeping?.mode
+      guard entry.changesRows, mode != ExecutionState.mode, entry.bookkeeping?.operation != .optimize else { continue }
+      interposed.append("\(version) (\(mode ?? entry.commitInfo?["operation"]?.string ?? "unknown"))")
+    }
+    guard interposed.isEmpty else {
+      throw Problem(
+        .refused, at: [table.name],
+        "running \(key) again goes back to version \(base), and would drop what was done by other means in version "
+          + interposed.joined(separator: ", "),
+        advice: "drop it with --discard-interposed, and apply it again afterwards")
+    }
+  }
+}
+
+extension Ingestion {
+  /// Commits the execution, and behind it the replay of those after it.
+  func commit(
+    _ run: StatefulRun, _ change: StagedChange, _ plan: IngestPlan, _ staging: StagingArea, _ bookkeeping: Bookkeeping
+  ) throws -> [Committed] {
+    var bookkeeping = bookkeeping
+    bookkeeping.execution = run.key.description
+    bookkeeping.fingerprint = run.fingerprint
+    bookkeeping.base = run.base?.version ?? 0
+    let set = try plan.changeSet()
+    try set.set.keep(set.bytes, storage: table.storage, execution: run.key, fingerprint: run.fingerprint)
+
+    let isReplayed = request.cascades && !run.later.isEmpty && run.isAgain
+    if !run.later.isEmpty, !isReplayed { bookkeeping.publishes = request.publishesIncomplete }
+    guard let base = run.base, let head = self.base else {
+      let metadata = settings.metadata(
+        id: warehouse.surroundings.random.uuid(), schema: plan.schema,
+        createdTime: warehouse.surroundings.clock.milliseconds())
+      let commit = Commit(change, creating: table, as: metadata, staging: staging, bookkeeping: bookkeeping)
+      return try committed(warehouse.committer.commit(commit))
+    }
+    if !run.isAgain {
+      var change = change
+      change.reads = .everything
+      let commit = Commit(
+        change, to: table, base: head, staging: staging, bookkeeping: bookkeeping, refusesRepeat: !request.reingest)
+      let outcome = try committed(warehouse.committer.commit(commit))
+      if case .replay(let stale) = run.situation, stale.isEmpty {
+        try warehouse.committer.showHead(table, reason: "complete since \(run.key) ran again")
+      }
+      return outcome
+    }
+
+    var replay = Replay(
+      onto: try base.contents(), head: head, table: table.name, partitionBy: settings.partitionBy, key: settings.key,
+      staging: staging, limits: warehouse.limits)
+    bookkeeping.details["restored_from"] = JSONValue(base.version)
+    try replay.append(change, bookkeeping: bookkeeping)
+    if isReplayed {
+      for later in run.later {
+        guard var kept = later.record.bookkeeping,
+          let set = try ChangeSet(table.storage, execution: later.key, fingerprint: later.fingerprint)
+        else {
+          throw Problem(
+            .refused, at: [table.name], "the input of execution \(later.key) was not kept, so it cannot be replayed",
+            advice: "say --no-cascade, and run \(later.key) again by hand")
+        }
+        onEvent(.remark("replaying execution \(later.key)"))
+        kept.details["replayed_from"] = JSONValue(later.record.version)
+        kept.details["decision"] = nil
+        kept.publishes = true
+        try replay.merge(set, bookkeeping: kept)
+      }
+    }
+    let decision = Decision(id: warehouse.surroundings.random.identifier(), steps: replay.steps)
+    guard let lake = try warehouse.lake() else { preconditionFailure("the warehouse holds the table") }
+    return try warehouse.committer.commit(decision, in: lake, areas: [staging.transaction: staging])
+  }
+
+  private func committed(_ outcome: CommitOutcome) throws -> [Committed] {
+    guard case .committed(let committed) = outcome else {
+      throw Problem(
+        .refused, at: [table.name], "the same execution was committed meanwhile, as version \(outcome.version)",
+        advice: "see varve executions \(table.name)")
+    }
+    return [committed]
+  }
+}
+
+extension StatefulRun {
+  var isAgain: Bool { if case .again = situation { true } else { false } }
+}
+
+/// One run of an execution, as `executions` lists it.
+public struct ExecutionRow: Sendable {
+  public var execution: String
+  /// `active`, `stale` or `superseded`.
+  public var status: String
+  /// The version that it was merged into, and the one that came of it.
+  public var base: Int
+  public var version: Int
+  public var committed: String
+  public var rows: IngestReport.Rows
+  public var sources: [String]
+  public var fingerprint: String
+}
+
+extension Warehouse {
+  /// What each execution of a table did, in the order of executions; superseded runs only when asked.
+  public func executions(_ name: String, includesSuperseded: Bool = false) throws -> [ExecutionRow] {
+    let table = try table(name)
+    let state = try ExecutionState(table.history())
+    let runs =
+      includesSuperseded
+      ? state.runs.sorted { ($0.key, $0.record.version) < ($1.key, $1.record.version) } : state.current
+    return runs.map { run in
+      ExecutionRow(
+        execution: run.key.description, status: run.status.rawValue, base: Int(run.base),
+        version: Int(run.record.version),
+        committed: Value.timestamp(run.record.timestamp * 1000).text ?? "",
+        rows: IngestReport.Rows(run.record.bookkeeping?.rows ?? RowCounts()),
+        sources: run.record.bookkeeping?.sources.map(\.name) ?? [], fingerprint: run.fingerprint)
+    }
+  }
+}

@@ -1,0 +1,101 @@
+internal import VarveJSON
+package import VarveParquet
+package import VarveTables
+
+/// The typed input of one execution, kept so that it can be replayed behind a corrected one:
+/// `_varve/change-sets/<execution>/<fingerprint>/feed.parquet` and `change-set.json`.
+package struct ChangeSet: Sendable {
+  static let format = 1
+
+  package var feed: Feed
+  package var deleteWhen: String?
+  package var newestBy: String?
+  package var absentIsNull: Bool
+  package var rowsRead: Int
+  package var rowsRejected: Int
+
+  package init(
+    feed: Feed, deleteWhen: String?, newestBy: String?, absentIsNull: Bool, rowsRead: Int, rowsRejected: Int
+  ) {
+    self.feed = feed
+    self.deleteWhen = deleteWhen
+    self.newestBy = newestBy
+    self.absentIsNull = absentIsNull
+    self.rowsRead = rowsRead
+    self.rowsRejected = rowsRejected
+  }
+
+  private static let dataName = "feed.parquet"
+  private static let documentName = "change-set.json"
+  private static let pieceBytesMax = 4 << 20
+
+  /// Writes it, durably. The document is written last: without it the change set is not there. One that is there stays.
+  package func keep(
+    _ bytes: any ByteSource, storage: Storage, execution: ExecutionKey, fingerprint: String
+  ) throws {
+    let directory = Layout.changeSet(execution.description, fingerprint)
+    let document = Layout.join(directory, ChangeSet.documentName)
+    if try storage.exists(document) { return }
+    let made = try storage.makeDirectories(directory)
+    let data = Layout.join(directory, ChangeSet.dataName)
+    try storage.removeIfPresent(data)
+    let file = try storage.create(data)
+    let digest = Digest()
+    var offset = 0
+    while offset < bytes.byteCount {
+      let piece = try bytes.read(at: offset, count: min(ChangeSet.pieceBytesMax, bytes.byteCount - offset))
+      digest.update(piece)
+      try file.write(piece)
+      offset += piece.count
+    }
+    try file.seal()
+    try file.sync()
+    let draft = document + ".tmp"
+    try storage.removeIfPresent(draft)
+    try storage.write(draft, json(sha256: digest.finish(), byteCount: offset).bytes(), isSealed: true)
+    guard try storage.link(draft, as: document) else { return }
+    try storage.removeIfPresent(draft)
+    try storage.sync(directories: [directory] + made)
+  }
+
+  private func json(sha256: String, byteCount: Int) -> JSONValue {
+    var object: JSONObject = [
+      "format": JSONValue(ChangeSet.format), "sha256": .string(sha256), "bytes": JSONValue(byteCount),
+      "schema": (try? JSONValue(parsing: SchemaText.text(feed.schema))) ?? .null,
+      "partially_absent": .array(feed.partiallyAbsent.map(JSONValue.string)), "rows": JSONValue(feed.rowCount),
+      "unit": .string(feed.unit.rawValue), "file": .string(feed.file), "absent_is_null": .boolean(absentIsNull),
+      "rows_read": JSONValue(rowsRead), "rows_rejected": JSONValue(rowsRejected),
+    ]
+    if let sheet = feed.sheet { object["sheet"] = .string(sheet) }
+    if let deleteWhen { object["delete_when"] = .string(deleteWhen) }
+    if let newestBy { object["newest_by"] = .string(newestBy) }
+    return .object(object)
+  }
+
+  /// The change set that was kept for a run; nil where none is.
+  package init?(_ storage: Storage, execution: ExecutionKey, fingerprint: String) throws {
+    let directory = Layout.changeSet(execution.description, fingerprint)
+    guard let bytes = try storage.read(Layout.join(directory, ChangeSet.documentName)) else { return nil }
+    let place = [storage.path, directory]
+    guard let json = try? JSONValue(parsing: bytes), let format = json["format"]?.int,
+      let schema = json["schema"], let rows = json["rows"]?.int,
+      let unit = json["unit"]?.string.flatMap(Origins.Unit.init(rawValue:)), let file = json["file"]?.string
+    else { throw Problem(.damaged, at: place, "the change set cannot be read", advice: "ingest its feed again") }
+    guard format <= ChangeSet.format else {
+      throw Problem(
+        .refused, at: place, "was written by a newer Varve (change set format \(format))", advice: "use that Varve")
+    }
+    guard let data = try storage.openToRead(Layout.join(directory, ChangeSet.dataName)),
+      data.byteCount == json["bytes"]?.int
+    else { throw Problem(.damaged, at: place, "the change set's rows are missing", advice: "ingest its feed again") }
+    self.init(
+      feed: Feed(
+        spool: try ParquetFile(data, name: Layout.join(directory, ChangeSet.dataName)),
+        schema: Schema(try SchemaText.parse(schema.text(), place: place).map(\.field)),
+        partiallyAbsent: json["partially_absent"]?.array?.compactMap(\.string) ?? [], rowCount: rows, unit: unit,
+        file: file, sheet: json["sheet"]?.string),
+      deleteWhen: json["delete_when"]?.string, newestBy: json["newest_by"]?.string,
+      absentIsNull: json["absent_is_null"]?.boolean ?? false, rowsRead: json["rows_read"]?.int ?? rows,
+      rowsRejected: json["rows_rejected"]?.int ?? 0)
+  }
+}

@@ -1,0 +1,95 @@
+package import VarveTables
+
+/// A run of versions that is planned before any of it is committed: each step stands on what the one before will leave.
+package struct Replay {
+  private let staging: StagingArea
+  private let limits: EngineLimits
+  private let table: String
+  private let head: Snapshot
+  private let partitionBy: [PartitionBy]
+  private let key: [String]
+  /// What the table holds behind the steps so far. Staged files are named by where they lie in staging.
+  package private(set) var contents: TableContents
+  package private(set) var steps: [Decision.Step] = []
+
+  package init(
+    onto base: TableContents, head: Snapshot, table: String, partitionBy: [PartitionBy], key: [String],
+    staging: StagingArea, limits: EngineLimits
+  ) {
+    contents = base
+    self.head = head
+    self.table = table
+    self.partitionBy = partitionBy
+    self.key = key
+    self.staging = staging
+    self.limits = limits
+  }
+
+  /// A change that was planned on `contents`, as the next step.
+  package mutating func append(_ change: StagedChange, bookkeeping: Bookkeeping) throws {
+    let gone = Set(change.removed.map(Identity.init))
+    let kept = contents.files.filter { !gone.contains(Identity($0)) }
+    var step = change
+    if steps.isEmpty {
+      // The first step goes onto the head: what the base has and the head has not comes back, and the other way round.
+      let live = try head.files()
+      let isKept = Set(kept.map(Identity.init))
+      let isLive = Set(live.map(Identity.init))
+      step.removed = live.filter { !isKept.contains(Identity($0)) }
+      step.restored = kept.filter { !isLive.contains(Identity($0)) }
+    }
+    step.reads = .everything
+    steps.append(
+      Decision.Step(
+        table: table, staging: staging.transaction, change: step, bookkeeping: bookkeeping, base: head.version))
+    contents.schema = change.schema
+    contents.files = kept
+    for partition in change.added {
+      let directory = Layout.stagedDirectory(staging.transaction, partition.directory)
+      contents.files += partition.files.map { file in
+        LiveFile(
+          path: Layout.join(directory, file.name), partition: partition.partition, byteCount: file.byteCount,
+          modificationTime: 0, statistics: file.statistics)
+      }
+    }
+    contents.files = try ordered(contents.files)
+  }
+
+  /// An execution's kept input, merged as it was then.
+  package mutating func merge(_ set: ChangeSet, bookkeeping: Bookkeeping) throws {
+    var schema = contents.schema
+    for field in set.feed.schema.fields where field.name != set.deleteWhen || schema[field.name] != nil {
+      if let index = schema.index(of: field.name) {
+        schema.fields[index].type = DataType.wider(field.type, schema.fields[index].type)
+      } else {
+        schema.fields.append(field)
+      }
+    }
+    let plan = PartitionPlan(
+      base: contents, partitionBy: partitionBy, key: key, schema: try PartitionBy.extend(schema, by: partitionBy),
+      feed: set.feed, pattern: .merge(deleteWhen: set.deleteWhen, newestBy: set.newestBy),
+      absentIsNull: set.absentIsNull)
+    var change = try Engine(staging: staging, limits: limits).stage(plan)
+    change.rows.read = set.rowsRead
+    change.rows.rejected = set.rowsRejected
+    try append(change, bookkeeping: bookkeeping)
+  }
+
+  /// By partition; within one, files of versions before those of the steps.
+  private func ordered(_ files: [LiveFile]) throws -> [LiveFile] {
+    files.enumerated().sorted { one, other in
+      let (left, right) = (one.element.partition.map { $0 ?? "" }, other.element.partition.map { $0 ?? "" })
+      return left == right ? one.offset < other.offset : left.lexicographicallyPrecedes(right)
+    }.map(\.element)
+  }
+
+  private struct Identity: Hashable {
+    let path: ExactText
+    let deletionVectorID: String?
+
+    init(_ file: LiveFile) {
+      path = ExactText(file.path)
+      deletionVectorID = file.deletionVectorID
+    }
+  }
+}

@@ -149,7 +149,7 @@ package final class Table: Sendable {
     guard try head() == nil else { return }
     let lock = try lock()
     defer { withExtendedLifetime(lock) {} }
-    try Recovery(table: self).run()
+    try Recovery(table: self, clock: .system).run()
     guard try log.head() == nil else { return }
     for directory in [Layout.staging, Layout.log] { try storage.removeEmptyDirectory(directory) }
     guard try !storage.exists(Layout.staging), try !storage.exists(Layout.log) else { return }

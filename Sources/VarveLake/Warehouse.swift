@@ -12,11 +12,16 @@ package final class Warehouse: Sendable {
   /// As `open`, making the directory where it is missing. Its parent must exist.
   package static func create(_ path: String) throws -> Warehouse { Warehouse(try Storage.create(path)) }
 
-  /// The names of the tables, in order. Directories without a committed version are none.
+  /// The names of the tables, in order. Directories without a committed version are none; those that cannot be looked
+  /// into are, and say why when they are opened.
   package func tableNames() throws -> [String] {
     try storage.list("").filter { name in
       guard (try? TableName.check(name)) != nil, try storage.status(name)?.isDirectory == true else { return false }
-      return try table(name) != nil
+      do {
+        return try table(name) != nil
+      } catch {
+        return true
+      }
     }
   }
 

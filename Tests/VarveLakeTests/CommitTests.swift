@@ -293,4 +293,45 @@ import VarveTables
       #expect(Set(try Manifest.files(of: reference, table.storage).map(\.path)) == Set(expected))
     }
   }
+
+  @Test func `what readers are shown is pinned, held and set free again`() throws {
+    let lake = try Lake()
+    for _ in 0..<3 { try lake.append([(["DE"], "aa")]) }
+    let table = try lake.table()
+    try table.publish(2, mode: .pinned, reason: "rolled back")
+    #expect(try table.snapshot().version == 2)
+    try lake.append([(["DE"], "aa")])
+    #expect(try table.snapshot().version == 2)
+    #expect(try table.snapshot(at: .head).version == 4)
+    let shown = try #require(try Proxy.read(table.storage))
+    let reference = try #require(try shown.index.manifest(of: "market=DE", table.storage))
+    #expect(try Manifest.files(of: reference, table.storage).count == 2)
+    try table.publish(nil, mode: .follow, reason: "released")
+    #expect(try table.snapshot().version == 4)
+    try lake.append([(["DE"], "aa")])
+    #expect(try table.snapshot().version == 5)
+    #expect(try Proxy.history(table.storage).map(\.reason) == ["rolled back", "released"])
+    #expect(throws: Problem.self) { try table.publish(9, mode: .pinned, reason: "") }
+  }
+
+  @Test(arguments: [
+    "", "_delta_log", "_varve", "_varve/lock", "_varve/staging", "_varve/proxy", "_varve/proxy/shards", "_proxy.json",
+    "_delta_log/00000000000000000001.json", "market=DE",
+  ])
+  func `a symbolic link planted at any place of a table is refused and its target untouched`(_ place: String) throws {
+    let lake = try Lake()
+    try lake.append([(["DE"], "aa")])
+    let path = lake.path + "/products" + (place.isEmpty ? "" : "/" + place)
+    let outside = lake.directory.path + "/outside"
+    try FileManager.default.moveItem(atPath: path, toPath: outside)
+    try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: outside)
+    func contents() throws -> [String: Data?] {
+      let names = try [""] + (FileManager.default.subpaths(atPath: outside) ?? [])
+      return Dictionary(
+        uniqueKeysWithValues: names.map { ($0, FileManager.default.contents(atPath: outside + "/" + $0)) })
+    }
+    let before = try contents()
+    #expect(throws: Problem.self) { try lake.append([(["DE"], "bb")]) }
+    #expect(try contents() == before)
+  }
 }

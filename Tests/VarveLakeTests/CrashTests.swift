@@ -48,7 +48,10 @@ import VarveTables
       for directory in try table.storage.list(partition) { #expect(named.contains("\(partition)/\(directory)")) }
     }
     let proxy = try #require(try Proxy.read(table.storage))
-    #expect(proxy.mode != .follow || proxy.version == head.version)
+    #expect(proxy.mode == .held ? proxy.heldFor == proxy.version + 1 : proxy.version == head.version)
+    if let unpublished = proxy.heldFor {
+      #expect(try table.log.entry(unpublished)?.bookkeeping?.publishes == false)
+    }
     let shown = try table.snapshot()
     var files = Set<String>()
     for (_, reference) in try proxy.index.manifests(table.storage) {
@@ -105,6 +108,44 @@ import VarveTables
     }
     for _ in 0..<8 { chosen.insert(Int.random(in: 1...calls.count, using: &random)) }
     return chosen.sorted()
+  }
+
+  /// A command, and the call at which it is killed: what it leaves is then repaired by a writer that dies too.
+  private static let deaths: [(preparations: [[String]], command: [String], at: @Sendable (StorageCall) -> Bool)] = [
+    ([["append", "2"]], ["append", "1"], { $0.name == "link" }),
+    ([["append", "2"]], ["append", "1"], { $0.newPath?.hasSuffix("_proxy.json") == true }),
+    ([], ["append", "1"], { $0.newPath?.hasSuffix("1.json") == true }),
+    ([["append", "2"]], ["hold", "1"], { $0.name == "link" }),
+  ]
+
+  @Test(arguments: deaths.indices)
+  func `a writer that dies while it repairs leaves no less than it found`(_ number: Int) throws {
+    let death = CrashTests.deaths[number]
+    let directory = try TemporaryDirectory()
+    let base = try warehouse(directory, death.preparations)
+    let path = directory.path + "/trial"
+    try FileManager.default.copyItem(atPath: base, toPath: path)
+    let whole = try FaultRun(under: path).run(rehearsal, [path] + death.command)
+    let call = try #require(whole.calls.firstIndex(where: death.at)) + 1
+    try FileManager.default.removeItem(atPath: path)
+    #expect(try FaultRun(under: base, killAt: call).run(rehearsal, [base] + death.command).exitCode == nil)
+    let old = try check(base, isQuiet: false)
+
+    try FileManager.default.copyItem(atPath: base, toPath: path)
+    let repairing = try FaultRun(under: path).run(rehearsal, [path, "append", "1"])
+    #expect(repairing.exitCode == 0)
+    try FileManager.default.removeItem(atPath: path)
+    // Repairs come first, so they are among these.
+    for call in sample(repairing.calls) {
+      try FileManager.default.copyItem(atPath: base, toPath: path)
+      defer { try? FileManager.default.removeItem(atPath: path) }
+      _ = try FaultRun(under: path, killAt: call).run(rehearsal, [path, "append", "1"])
+      let head = try check(path, isQuiet: false)
+      #expect(head == old || head == max(old, 0) + 1, "call \(call)")
+      let next = try FaultRun(under: path).run(rehearsal, [path, "append", "1"])
+      #expect(next.exitCode == 0 && next.errors == "", "call \(call): \(next.errors)")
+      #expect(try check(path, isQuiet: true) == max(head, 0) + 1, "call \(call)")
+    }
   }
 
   @Test(arguments: ["EIO", "ENOSPC"])

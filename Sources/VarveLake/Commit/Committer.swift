@@ -73,7 +73,7 @@ package struct Committer: Sendable {
     let table = commit.table
     let lock = try table.lock()
     defer { withExtendedLifetime(lock) {} }
-    try Recovery(table: table).run()
+    try Recovery(table: table, clock: clock).run()
     let head = try head(commit)
     if let version = try repeated(commit, head) {
       try commit.staging.abandon()
@@ -203,8 +203,9 @@ package struct Committer: Sendable {
     guard proxy?.mode ?? .follow == .follow else { return }
     let held = Proxy(
       table: head.metadata.id, mode: .held, version: head.version, entrySHA256: head.entrySHA256,
-      index: sealed.baseIndex, ordinal: proxy?.ordinal ?? 0)
-    try held.publish(head.storage, timestamp: sealed.entry.timestamp, reason: "held for \(sealed.version)")
+      index: sealed.baseIndex, ordinal: proxy?.ordinal ?? 0, heldFor: sealed.version)
+    try held.publish(
+      head.storage, timestamp: sealed.entry.timestamp, reason: "version \(sealed.version) is not published yet")
   }
 
   /// What follows a commit that stands. A failure here is a remark; the next writer does it.

@@ -1,5 +1,5 @@
 internal import VarveJSON
-package import VarveTables
+internal import VarveTables
 
 extension Committer {
   /// Commits all steps as one decision: every table ends behind its last step, or stays as it is.
@@ -16,7 +16,7 @@ extension Committer {
     for name in decision.tables { locks.append(try tables[name]!.lock()) }
     for step in decision.steps {
       guard let table = tables[step.table] else { continue }
-      try Recovery(table: table).run()
+      try Recovery(table: table, clock: clock).run()
       guard try table.log.head(hint: step.base) == step.base else {
         throw Problem(
           .refused, at: [step.table], "was changed while its new versions were prepared", advice: "try again")

@@ -1,5 +1,5 @@
 internal import VarveJSON
-package import VarveTables
+internal import VarveTables
 
 /// Several commits that count as one (architecture, "Several commits as one"): all staged first, then decided by one
 /// file, `_transactions/<id>.json`, and from there only carried out.

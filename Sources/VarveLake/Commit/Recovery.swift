@@ -4,6 +4,7 @@ internal import VarveTables
 /// What every writer does first, under the lock: it puts right what a dead one left (architecture, section 3).
 struct Recovery {
   let table: Table
+  let clock: WallClock
   private var storage: Storage { table.storage }
   private var log: DeltaLog { table.log }
 
@@ -37,6 +38,10 @@ struct Recovery {
   private func sweepStaging() throws {
     for name in try storage.list(Layout.staging) {
       let path = Layout.staging(name)
+      guard try storage.status(path)?.isDirectory == true else {
+        try sweepAside(path)
+        continue
+      }
       guard let lock = try storage.lock(path, isDirectory: true, waits: false) else { continue }
       defer { withExtendedLifetime(lock) {} }
       if try belongsToDecision(path) { continue }
@@ -54,6 +59,17 @@ struct Recovery {
     let id = String(decoding: mark, as: UTF8.self)
     guard let warehouse = try Warehouse.open(Layout.parent(storage.path)) else { return false }
     return try warehouse.decision(id) != nil && !warehouse.isCarriedOut(id)
+  }
+
+  /// A version 0 that a dead writer had put aside.
+  private func sweepAside(_ path: String) throws {
+    if try storage.exists(Layout.logEntry(1)), try !storage.exists(Layout.logEntry(0)),
+      try storage.rename(path, to: Layout.logEntry(0))
+    {
+      try storage.sync(Layout.log)
+    } else {
+      try storage.removeIfPresent(path)
+    }
   }
 
   /// Removes the directories of that version that the draft was to record, unless the log names them.
@@ -83,8 +99,18 @@ struct Recovery {
 
   /// Brings a proxy that follows the log up to it, and no further than each commit says.
   private func rollProxyForward() throws {
-    guard let head = try log.head(hint: (try? Proxy.read(storage))?.version) else { return }
-    let proxy = try Proxy.read(storage)
+    var proxy = try Proxy.read(storage)
+    guard let head = try log.head(hint: proxy?.version) else { return }
+    if let held = proxy, held.mode == .held, let version = held.heldFor,
+      try log.entry(version)?.bookkeeping?.publishes ?? true
+    {
+      // The commit that it was held for never came.
+      var following = held
+      (following.mode, following.heldFor) = (.follow, nil)
+      try following.publish(
+        storage, timestamp: clock.milliseconds(), reason: "version \(version) was never recorded")
+      proxy = try Proxy.read(storage)
+    }
     guard proxy == nil || (proxy!.mode == .follow && proxy!.version < head) else { return }
     // Some other writer made that head, and may have died before it was durable.
     try storage.sync(Layout.log)
@@ -93,18 +119,17 @@ struct Recovery {
       throw Problem(
         .damaged, at: [table.name, Layout.proxy], "belongs to another table", advice: "run varve repair")
     }
-    var version = head
+    var next = Proxy(
+      table: snapshot.metadata.id, mode: .follow, version: head, entrySHA256: snapshot.entrySHA256,
+      index: ManifestIndex(), ordinal: proxy?.ordinal ?? 0)
     for number in ((proxy?.version ?? -1) + 1)...head {
-      if try log.entry(number)?.bookkeeping?.publishes == false {
-        version = number - 1
+      if number > 0, try log.entry(number)?.bookkeeping?.publishes == false {
+        (next.mode, next.version, next.heldFor) = (.held, number - 1, number)
+        next.entrySHA256 = try log.entry(existing: number - 1).sha256
         break
       }
     }
-    guard version >= 0 else { return }
-    let shown = version == head ? snapshot : try log.snapshot(at: version)
-    try Proxy(
-      table: shown.metadata.id, mode: version == head ? .follow : .held, version: version,
-      entrySHA256: shown.entrySHA256, index: try log.manifestIndex(at: version), ordinal: proxy?.ordinal ?? 0
-    ).write(storage, isDurable: version != head)
+    next.index = try log.manifestIndex(at: next.version)
+    try next.write(storage, isDurable: next.mode == .held)
   }
 }

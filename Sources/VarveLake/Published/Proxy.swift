@@ -24,10 +24,15 @@ package struct Proxy: Hashable, Sendable {
   package var index: ManifestIndex
   /// Publications so far; those that only followed the log do not count.
   package var ordinal: Int64
+  /// The version that a commit was about to record unpublished when it held the proxy. If it never did, the proxy goes
+  /// on following.
+  package var heldFor: Int64?
 
   package init(
-    table: String, mode: Mode, version: Int64, entrySHA256: String, index: ManifestIndex, ordinal: Int64 = 0
+    table: String, mode: Mode, version: Int64, entrySHA256: String, index: ManifestIndex, ordinal: Int64 = 0,
+    heldFor: Int64? = nil
   ) {
+    self.heldFor = heldFor
     self.table = table
     self.mode = mode
     self.version = version
@@ -55,14 +60,17 @@ package struct Proxy: Hashable, Sendable {
     else { throw Problem(.damaged, at: place, "the proxy manifest lacks a field", advice: "run varve repair") }
     self.init(
       table: table, mode: mode, version: version, entrySHA256: entry, index: ManifestIndex(json: json["index"]),
-      ordinal: json["ordinal"]?.int64 ?? 0)
+      ordinal: json["ordinal"]?.int64 ?? 0, heldFor: json["held_for"]?.int64)
   }
 
   private var json: JSONObject {
-    [
+    var json: JSONObject = [
       "format": JSONValue(Proxy.format), "table": .string(table), "mode": .string(mode.rawValue),
-      "version": JSONValue(version), "entry": .string(entrySHA256), "ordinal": JSONValue(ordinal), "index": index.json,
+      "version": JSONValue(version), "entry": .string(entrySHA256), "ordinal": JSONValue(ordinal),
     ]
+    if let heldFor { json["held_for"] = JSONValue(heldFor) }
+    json["index"] = index.json
+    return json
   }
 
   /// Replaces the table's proxy, under its lock. The shards must be durable. A proxy that only follows the log need not

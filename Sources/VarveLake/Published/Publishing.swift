@@ -1,6 +1,28 @@
 internal import VarveJSON
 internal import VarveTables
 
+extension Table {
+  /// Changes what readers are shown, and returns the version. `version` nil is the head, and the only one for follow.
+  @discardableResult
+  package func publish(
+    _ version: Int64?, mode: Proxy.Mode, clock: WallClock = .system, reason: String
+  ) throws -> Int64 {
+    let lock = try lock()
+    defer { withExtendedLifetime(lock) {} }
+    try Recovery(table: self, clock: clock).run()
+    let head = try snapshot(at: .head)
+    // Whoever acts on a head that another writer made must know that it lasts.
+    try storage.sync(Layout.log)
+    let shown = try version.map { try snapshot(at: .version($0)) } ?? head
+    precondition(mode != .follow || shown.version == head.version, "a proxy that follows shows the head")
+    let proxy = Proxy(
+      table: shown.metadata.id, mode: mode, version: shown.version, entrySHA256: shown.entrySHA256,
+      index: try log.manifestIndex(at: shown.version), ordinal: try Proxy.read(storage)?.ordinal ?? 0)
+    try proxy.publish(storage, timestamp: clock.milliseconds(), reason: reason)
+    return shown.version
+  }
+}
+
 extension DeltaLog {
   /// The manifests of the partitions as of a version: from the nearest sum that is known, and the entries after it.
   package func manifestIndex(at version: Int64) throws -> ManifestIndex {

@@ -83,6 +83,9 @@ package struct TypingOptions: Sendable {
   package var absentIsNull: Bool
   /// Between whole number and fraction in CSV fields; `.` unless told.
   package var decimal: String
+  /// Whether text with leading zeros or a plus sign is refused in a numeric column: so where nobody but the table says
+  /// that it is one, for `007` would become 7.
+  package var keepsIdentifiers = false
   /// For CSV fields in a declared json column: the canonical form of a JSON text, nil when it is none.
   package var canonicalJSON: (@Sendable ([UInt8]) -> [UInt8]?)?
 

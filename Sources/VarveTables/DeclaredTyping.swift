@@ -92,13 +92,18 @@ struct DeclaredTyping: Sendable {
   private func number(_ kind: RawKind, _ text: UnsafeBufferPointer<UInt8>) -> NumberText? {
     switch kind {
     case .number: NumberText(text)
-    case .untyped, .text: NumberText(trimmed(text), point: point)
+    case .untyped, .text:
+      NumberText(trimmed(text), point: point).flatMap { options.keepsIdentifiers && $0.isIdentifier ? nil : $0 }
     default: nil
     }
   }
 
   private func int64(_ kind: RawKind, _ text: UnsafeBufferPointer<UInt8>) -> Int64? {
-    if kind == .untyped || kind == .number, let short = IntegerText.short(text, digitsMax: 18) { return short }
+    if kind == .untyped || kind == .number, let short = IntegerText.short(text, digitsMax: 18),
+      !options.keepsIdentifiers || kind == .number || IntegerText.isCanonical(text)
+    {
+      return short
+    }
     return number(kind, text)?.int64
   }
 
@@ -142,6 +147,15 @@ struct DeclaredTyping: Sendable {
   private func reason(_ kind: RawKind, _ text: UnsafeBufferPointer<UInt8>) -> String {
     let shown = "\"\(String(decoding: text.prefix(200), as: UTF8.self))\(text.count > 200 ? "…" : "")\""
     if kind == .error { return "\(shown) is an error cell" }
+    if options.keepsIdentifiers, kind == .untyped || kind == .text,
+      let number = NumberText(trimmed(text), point: point), number.isIdentifier
+    {
+      switch field.type {
+      case .int64, .double, .decimal:
+        return "\(shown) would lose its \(number.hasPlus ? "plus sign" : "leading zeros") as \(field.type.name)"
+      default: break
+      }
+    }
     switch field.type {
     case .boolean:
       return words.map {
@@ -345,6 +359,13 @@ enum IntegerText {
       magnitude = magnitude &* 10 &+ Int64(digit)
     }
     return isNegative ? -magnitude : magnitude
+  }
+
+  /// Of such digits: neither `-0` nor a zero before another digit.
+  @inline(__always)
+  static func isCanonical(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
+    let start = text[0] == UInt8(ascii: "-") ? 1 : 0
+    return text[start] != UInt8(ascii: "0") || text.count == 1
   }
 }
 

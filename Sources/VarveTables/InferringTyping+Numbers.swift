@@ -20,7 +20,7 @@ extension InferringTyping {
             if hasNulls, raw.kinds[row].rawValue <= RawKind.null.rawValue {
               validity[row] = false
               values.initializeElement(at: row, to: 0)
-            } else if let value = IntegerText.short(text, digitsMax: digitsMax), Self.isCanonical(text) {
+            } else if let value = IntegerText.short(text, digitsMax: digitsMax), IntegerText.isCanonical(text) {
               values.initializeElement(at: row, to: value)
               largest = max(largest, value.magnitude)
             } else {
@@ -47,13 +47,6 @@ extension InferringTyping {
     evidence.addDigits(integer: Int128(largest).decimalDigits, scale: 0)
     let column = Column(.int64, .int64(values), validity: validity)
     return TypedColumn(column: column, spellings: usualSpellings(raw, column, kinds))
-  }
-
-  /// Neither `-0` nor a zero before another digit.
-  @inline(__always)
-  private static func isCanonical(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
-    let start = text[0] == UInt8(ascii: "-") ? 1 : 0
-    return text[start] != UInt8(ascii: "0") || text.count == 1
   }
 
   /// Nil when a cell is no number that a double holds.

@@ -26,6 +26,8 @@ struct NumberText {
 
   /// JSON's grammar, to the letter.
   var isPlain: Bool { !hasPlus && !hasLeadingZeros && !hasBarePoint }
+  /// Its spelling names something that no number says: `007`, `+49`.
+  var isIdentifier: Bool { hasPlus || hasLeadingZeros }
   /// A whole number by its spelling.
   var isInteger: Bool { !hasPoint && !hasExponent }
   var isZero: Bool { significantDigits == 0 }

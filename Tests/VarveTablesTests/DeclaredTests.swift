@@ -240,3 +240,21 @@ func `a format that says nothing is refused`(type: DataType, format: String) {
   #expect(ColumnName.index(ofHeader: "x", in: schema) == 2)
   #expect(ColumnName.index(ofHeader: "preis", in: schema) == nil)
 }
+
+@Test func `identifiers are refused where only the table says that a column is numeric`() throws {
+  var options = TypingOptions()
+  options.keepsIdentifiers = true
+  for type in [DataType.int64, .double, money] {
+    #expect(
+      try one(Field("a", type), Cell(.untyped, "007"), options).1
+        == "\"007\" would lose its leading zeros as \(type.name)")
+    #expect(
+      try one(Field("a", type), Cell(.text, "+7"), options).1 == "\"+7\" would lose its plus sign as \(type.name)")
+    for cell in [
+      Cell(.untyped, "7"), Cell(.untyped, "-7"), Cell(.untyped, "0"), Cell(.text, "7"), Cell(.number, "0.5e1"),
+    ] {
+      #expect(try one(Field("a", type), cell, options).1 == nil)
+    }
+  }
+  #expect(try one(Field("a", .text), Cell(.untyped, "007"), options).0 == .text("007"))
+}

@@ -256,9 +256,11 @@ private struct SpoolReading: Sendable {
           try body(TypedColumn(column: column), batch.rowCount)
         } else if let spellings = batch.spellings {
           let raw = kept.column.restore(column, Spellings(encoded: spellings))
+          var typing = options.typing
+          typing.keepsIdentifiers = true
           var typer =
             kept.rejects
-            ? try ColumnTyper(declared: kept.field, options: options.typing)
+            ? try ColumnTyper(declared: kept.field, options: typing)
             : ColumnTyper(retyping: kept.field.name, to: kept.field.type, options: options.typing)
           try body(typer.type(raw, origins: try origins(group, row..<row + batch.rowCount, kept)), batch.rowCount)
         } else {

@@ -46,7 +46,7 @@ private let feedOptions: [Option] = [
   Option(
     "encoding", "NAME", .text, preset: "UTF-8, or UTF-16 by its byte order mark", group: "CSV",
     "The text's encoding: `windows-1252`, `iso-8859-15`."),
-  Option("header", "none|N", .text, preset: "1", group: "CSV", "The record that holds the column names, or none."),
+  Option("header", "none|N", .text, preset: "1", group: "CSV", "The line that holds the column names, or none."),
   Option("skip", "N", .integer(0...1_000_000), preset: "0", group: "CSV", "Lines to pass over at the top."),
   Option(
     "ragged", "refuse|pad", .choice(["refuse", "pad"]), preset: "refuse", group: "CSV",

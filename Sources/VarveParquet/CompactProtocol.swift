@@ -185,6 +185,14 @@ struct CompactReader {
     return value
   }
 
+  /// A count that is declared as 32 bits, whatever its bytes say.
+  mutating func smallNatural() throws(CompactError) -> Int {
+    let at = position
+    let value = try int32()
+    guard value >= 0 else { throw .malformed("a negative count", at: at) }
+    return Int(value)
+  }
+
   /// A byte count, row count or offset.
   mutating func natural() throws(CompactError) -> Int {
     let at = position

@@ -49,8 +49,8 @@ struct PageHeader: Sendable {
     try reader.structure { (reader, field, type) throws(CompactError) -> Bool in
       switch (field, type) {
       case (1, CompactType.int32): header.type = try reader.int32()
-      case (2, CompactType.int32): header.byteCountUncompressed = try reader.natural()
-      case (3, CompactType.int32): header.byteCount = try reader.natural()
+      case (2, CompactType.int32): header.byteCountUncompressed = try reader.smallNatural()
+      case (3, CompactType.int32): header.byteCount = try reader.smallNatural()
       case (4, CompactType.int32): header.checksum = UInt32(bitPattern: try reader.int32())
       case (5, CompactType.structure), (7, CompactType.structure):
         hasDescription = true
@@ -58,7 +58,7 @@ struct PageHeader: Sendable {
         try reader.structure { (reader, field, type) throws(CompactError) -> Bool in
           guard type == CompactType.int32 else { return false }
           switch (field, isData) {
-          case (1, _): header.valueCount = try reader.natural()
+          case (1, _): header.valueCount = try reader.smallNatural()
           case (2, _): header.encoding = Encoding(rawValue: try reader.int32())
           case (3, true): header.definitionEncoding = Encoding(rawValue: try reader.int32())
           case (4, true): header.repetitionEncoding = Encoding(rawValue: try reader.int32())
@@ -70,10 +70,10 @@ struct PageHeader: Sendable {
         hasDescription = true
         try reader.structure { (reader, field, type) throws(CompactError) -> Bool in
           switch (field, type) {
-          case (1, CompactType.int32): header.valueCount = try reader.natural()
+          case (1, CompactType.int32): header.valueCount = try reader.smallNatural()
           case (4, CompactType.int32): header.encoding = Encoding(rawValue: try reader.int32())
-          case (5, CompactType.int32): header.definitionByteCount = try reader.natural()
-          case (6, CompactType.int32): header.repetitionByteCount = try reader.natural()
+          case (5, CompactType.int32): header.definitionByteCount = try reader.smallNatural()
+          case (6, CompactType.int32): header.repetitionByteCount = try reader.smallNatural()
           case (7, CompactType.booleanFalse): header.isCompressed = false
           default: return false
           }

@@ -95,7 +95,9 @@ package final class ParquetFile: Sendable {
     let leaf = leaves[leafIndices[column]]
     let chunk = metadata.rowGroups[rowGroup].chunks[leafIndices[column]]
     guard let type = leaf.type, leaf.maxDefinition == 1, SchemaElement(.type(type)).isStored(like: leaf.element),
-      let nullCount = chunk.statistics?.nullCount, let range = try? chunk.range(in: source.byteCount)
+      // A footer of ours adds these up: a damaged one may claim anything.
+      chunk.byteCountUncompressed <= 1 << 48, let nullCount = chunk.statistics?.nullCount,
+      let range = try? chunk.range(in: source.byteCount)
     else { return nil }
     let dictionary = chunk.dictionaryPageOffset.map { $0 - range.lowerBound }
     let metadata = ColumnChunkMetadata(

@@ -75,7 +75,7 @@ let package = Package(
       ["LakeRehearsal", "Faults", "VarveLake", "VarveParquet", "VarveSQLite", "VarveJSON", "VarveTables"]),
     tests("VarveTests", ["Varve", "VarveLake", "VarveSQLite", "VarveTables", "VarveJSON"]),
     tests("VarveDeliveryTests", ["VarveDelivery", "Varve", "VarveLake", "VarveJSON", "VarveTables", "CSystem"]),
-    tests("VarveCLITests", ["VarveCLI", "VarveJSON", "VarveTables"]),
+    tests("VarveCLITests", ["Faults", "VarveCLI", "VarveJSON", "VarveTables"]),
     tests("RepositoryTests", ["VarveCLI"]),
   ]
 )

@@ -187,7 +187,7 @@ extension Committer {
     else { return }
     let snapshot = try table.log.snapshot(at: head)
     var next = proxy
-    next.mode = .follow
+    (next.mode, next.heldFor) = (.follow, nil)
     next.version = head
     next.entrySHA256 = snapshot.entrySHA256
     next.index = try table.log.manifestIndex(at: head)

@@ -49,6 +49,9 @@ package struct Session {
     case "query": try query(call, warehouse)
     case "diff": try diff(call, warehouse)
     case "ingestions": try ingestions(call, warehouse)
+    case "push": try push(call, warehouse)
+    case "deliveries": try deliveries(call, warehouse)
+    case "receive": try receive(call)
     default: preconditionFailure("the command \(call.command.name) is in the table, and nothing runs it")
     }
   }

@@ -103,7 +103,7 @@ extension Session {
 }
 
 /// Entries of one kind, for people as a table and for programs as an array of objects.
-private struct Listing<Entry> {
+struct Listing<Entry> {
   struct Column {
     var heading: String
     /// The key in JSON.
@@ -138,7 +138,7 @@ private struct Listing<Entry> {
 }
 
 extension Session {
-  private func write<Entry>(_ listing: Listing<Entry>, _ call: Invocation) throws {
+  func write<Entry>(_ listing: Listing<Entry>, _ call: Invocation) throws {
     if call.has("json") {
       let columns = listing.columns.filter(\.isInJSON)
       let objects = listing.entries.map { entry in
@@ -160,8 +160,8 @@ private func cell(_ value: JSONValue) -> String {
 }
 
 private func names(_ list: [String]) -> JSONValue { .array(list.map { .init($0) }) }
-private func text(_ text: String?) -> JSONValue { text.map { .init($0) } ?? nil }
-private func count(_ count: Int?) -> JSONValue { count.map { .init($0) } ?? nil }
+func text(_ text: String?) -> JSONValue { text.map { .init($0) } ?? nil }
+func count(_ count: Int?) -> JSONValue { count.map { .init($0) } ?? nil }
 
 private func json(of table: TableDescription) -> JSONValue {
   [

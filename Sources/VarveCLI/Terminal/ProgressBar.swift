@@ -17,10 +17,15 @@ package final class ProgressBar {
 
   /// Draws, but no more than ten times a second.
   package func update(_ label: String, done: Int, total: Int, rows: Int) {
+    draw { progressLine(label, done: done, total: total, rows: rows, width: $0) }
+  }
+
+  /// As `update`, for a line of another make; it is given its width.
+  package func draw(_ line: (Int) -> String) {
     let now = monotonicNanoseconds()
     guard now - drawnAt >= 100_000_000 else { return }
     drawnAt = now
-    let line = progressLine(label, done: done, total: total, rows: rows, width: width - 1)
+    let line = line(width - 1)
     try? stream.write("\r\u{1B}[K" + line)
     try? stream.flush()
     isDrawn = true
@@ -36,9 +41,14 @@ package final class ProgressBar {
 
 /// `reading  ████████░░░░  62 %  310,000 rows`.
 package func progressLine(_ label: String, done: Int, total: Int, rows: Int, width: Int) -> String {
+  progressLine(label, done: done, total: total, grouped(rows) + " rows", width: width)
+}
+
+/// The bar, the percentage and what else is said behind it.
+package func progressLine(_ label: String, done: Int, total: Int, _ text: String, width: Int) -> String {
   let share = total > 0 ? min(1, max(0, Double(done) / Double(total))) : 0
   let percent = String(Int(share * 100))
-  let tail = String(repeating: " ", count: 3 - percent.utf8.count) + percent + " %  " + grouped(rows) + " rows"
+  let tail = String(repeating: " ", count: 3 - percent.utf8.count) + percent + " %  " + text
   let barWidth = min(30, width - displayWidth(label) - displayWidth(tail) - 4)
   guard barWidth >= 5 else { return cut(label + "  " + tail, to: width) }
   let full = Int(share * Double(barWidth))
@@ -57,4 +67,4 @@ package func grouped(_ number: Int) -> String {
   return text
 }
 
-private func monotonicNanoseconds() -> UInt64 { UInt64(varve_monotonic_nanoseconds()) }
+func monotonicNanoseconds() -> UInt64 { UInt64(varve_monotonic_nanoseconds()) }

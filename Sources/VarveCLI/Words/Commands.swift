@@ -1,8 +1,7 @@
 /// Every command there is, in the order in which help lists them.
 package let allCommands: [Command] = [
   ingestCommand, previewCommand, cellsCommand, tablesCommand, describeCommand, historyCommand, executionsCommand,
-  queryCommand,
-  diffCommand, ingestionsCommand,
+  queryCommand, diffCommand, ingestionsCommand, pushCommand, deliveriesCommand, receiveCommand,
 ]
 
 /// Options that stand before or after any command.
@@ -195,6 +194,6 @@ private let ingestionsCommand = Command(
   options: [Option("limit", "N", .integer(1...Int.max), preset: "all", "How many to show.")],
   examples: [("varve ingestions", "every feed that was ever committed")])
 
-private let versionSpellings =
+let versionSpellings =
   "A version is a number (products@7), a time (products@2024-10-06T12:00:00Z, the newest at or before it) or a date "
   + "(products@2024-10-06, its midnight in UTC)."

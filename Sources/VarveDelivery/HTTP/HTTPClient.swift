@@ -121,7 +121,10 @@ package final class HTTPClient {
     case CURLE_ABORTED_BY_CALLBACK: return .interrupted
     case CURLE_WRITE_ERROR: return .unanswered("the answer is longer than \(HTTPClient.answerBytesMax) bytes")
     case CURLE_COULDNT_CONNECT where exchange.isAddressRefused:
-      return .impossible("the address of \(address.host) must not be reached from here")
+      return .impossible(
+        exchange.isLoopbackOnly
+          ? "plain http leads to this machine only, and \(address.host) is another"
+          : "the address of \(address.host) must not be reached from here")
     case CURLE_UNSUPPORTED_PROTOCOL, CURLE_URL_MALFORMAT, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE,
       CURLE_SSL_ISSUER_ERROR, CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER:
       return .impossible(told)
@@ -164,6 +167,7 @@ private final class Exchange {
     return Unmanaged<Exchange>.fromOpaque(context).takeUnretainedValue()
   }
 
+  var isLoopbackOnly: Bool { options.reach == .loopback }
   var isInterrupted: Bool { options.isInterrupted() }
 
   func begin() {

@@ -37,11 +37,8 @@ struct DeliveryPlan: Hashable, Sendable {
   /// Of a delivery that is made again although it was made before.
   var repetition: String?
 
-  /// The same delivery, made for the first time.
-  var base: DeliveryPlan {
-    var base = self
-    base.repetition = nil
-    return base
+  func hasSameRecords(as other: DeliveryPlan) -> Bool {
+    side == other.side && rows == other.rows && mapping == other.mapping
   }
 
   /// 64 hexadecimal digits.

@@ -2,6 +2,7 @@ public import Varve
 // Not the lake's class of that name.
 public import class Varve.Warehouse
 internal import VarveLake
+internal import VarveTables
 
 /// A delivery as the ledger knows it.
 public struct DeliverySummary: Sendable {
@@ -29,6 +30,33 @@ public struct DeliverySummary: Sendable {
   public var nextTry: String?
 }
 
+extension DeliverySummary {
+  fileprivate init(_ record: DeliveryRecord, _ ledger: Ledger) throws {
+    let progress = try ledger.progress(of: record.id)
+    self.init(
+      id: record.id, target: record.target, table: record.table, version: Int(record.version),
+      since: record.since.map { Int($0) }, state: record.state.rawValue, chunking: record.chunking,
+      chunkCount: progress.acknowledgedCount, recordCount: progress.recordCount, attempts: record.attempts,
+      error: record.error, started: record.started.map(timeText), ended: record.ended.map(timeText),
+      nextTry: record.nextTry.map(timeText))
+  }
+}
+
+extension Ledger {
+  /// The one delivery whose id begins so.
+  func deliveryRecord(beginning id: String) throws -> DeliveryRecord {
+    let found = try deliveries().filter { $0.id.hasPrefix(id) }
+    guard let record = found.first, found.count == 1, !id.isEmpty else {
+      throw Problem(
+        .failed,
+        found.isEmpty || id.isEmpty
+          ? "there is no delivery \"\(id)\"" : "\(found.count) deliveries begin with \"\(id)\"",
+        advice: "see varve deliveries")
+    }
+    return record
+  }
+}
+
 /// One chunk of a delivery as the ledger knows it.
 public struct ChunkSummary: Sendable {
   public var number: Int
@@ -48,15 +76,15 @@ extension Warehouse {
   public func deliveries(target: String? = nil, table: String? = nil, limit: Int? = nil) throws -> [DeliverySummary] {
     guard let storage = try lake()?.storage, let ledger = try Ledger.openToRead(storage) else { return [] }
     let records = try ledger.deliveries(target: target, table: table)
-    return try records.prefix(limit ?? records.count).map { record in
-      let progress = try ledger.progress(of: record.id)
-      return DeliverySummary(
-        id: record.id, target: record.target, table: record.table, version: Int(record.version),
-        since: record.since.map { Int($0) }, state: record.state.rawValue, chunking: record.chunking,
-        chunkCount: progress.acknowledgedCount, recordCount: progress.recordCount, attempts: record.attempts,
-        error: record.error, started: record.started.map(timeText), ended: record.ended.map(timeText),
-        nextTry: record.nextTry.map(timeText))
+    return try records.prefix(limit ?? records.count).map { try DeliverySummary($0, ledger) }
+  }
+
+  /// The delivery of that id, or of the one id that begins so.
+  public func delivery(_ id: String) throws -> DeliverySummary {
+    guard let storage = try lake()?.storage, let ledger = try Ledger.openToRead(storage) else {
+      throw Problem(.failed, "there is no delivery \"\(id)\"", advice: "nothing was delivered from here yet")
     }
+    return try DeliverySummary(ledger.deliveryRecord(beginning: id), ledger)
   }
 
   /// The chunks of a delivery that were ever sent, by number.

@@ -75,8 +75,11 @@ extension Warehouse {
       var plan = DeliveryPlan(
         side: DeliveryPlan.Side(snapshot), rows: rows, chunking: request.chunking ?? target.chunking ?? .standard,
         mapping: target.mapping)
-      plan.repetition =
-        request.again ? surroundings.random.identifier() : try desk.lastRepetition(of: plan, table.name, target.name)
+      if request.again {
+        plan.repetition = surroundings.random.identifier()
+      } else {
+        plan = try desk.begun(plan, table.name, target.name, isAnyChunking: request.chunking == nil)
+      }
       return try desk.deliver(plan, table, target, onEvent)
     }
   }
@@ -87,13 +90,7 @@ extension Warehouse {
     onEvent: (DeliveryEvent) -> Void = { _ in }
   ) throws -> PushReport {
     let desk = try DeliveryDesk(self, isInterrupted)
-    let found = try desk.ledger.deliveries().filter { $0.id.hasPrefix(id) }
-    guard let record = found.first, found.count == 1, !id.isEmpty else {
-      throw Problem(
-        .failed,
-        found.isEmpty || id.isEmpty ? "there is no delivery \"\(id)\"" : "\(found.count) deliveries begin with \(id)",
-        advice: "see varve deliveries")
-    }
+    let record = try desk.ledger.deliveryRecord(beginning: id)
     return try withoutActuallyEscaping(onEvent) { try desk.resume(record, $0) }
   }
 }
@@ -148,13 +145,17 @@ struct DeliveryDesk {
     }
   }
 
-  /// A delivery that was made again is the one that counts from then on.
-  func lastRepetition(of plan: DeliveryPlan, _ table: String, _ target: String) throws -> String? {
+  /// The plan of the last delivery of the same records to the same target, if there was one: what is complete is not
+  /// made again by cutting it otherwise, and what was cut off goes on as it was begun, unless another way of cutting is
+  /// asked for.
+  func begun(
+    _ plan: DeliveryPlan, _ table: String, _ target: String, isAnyChunking: Bool
+  ) throws -> DeliveryPlan {
     for record in try ledger.deliveries(target: target, table: table) where record.version == plan.side.version {
-      guard let made = try? DeliveryPlan(record), made.base == plan.base else { continue }
-      return made.repetition
+      guard let made = try? DeliveryPlan(record), made.hasSameRecords(as: plan) else { continue }
+      if record.state == .complete || isAnyChunking || made.chunking == plan.chunking { return made }
     }
-    return nil
+    return plan
   }
 
   func resume(_ record: DeliveryRecord, _ onEvent: @escaping (DeliveryEvent) -> Void) throws -> PushReport {

@@ -232,12 +232,13 @@ extension Ledger {
   /// How many chunks of a delivery were ever sent, and how many are acknowledged, with how many records.
   package func progress(of delivery: String) throws -> (sentCount: Int, acknowledgedCount: Int, recordCount: Int) {
     try read { connection in
-      let values = try connection.rows(
-        """
-        SELECT count(*), total(state = 'acknowledged'), total(iif(state = 'acknowledged', record_count, 0)) FROM chunks
-        WHERE delivery = (SELECT row FROM deliveries WHERE id = ?)
-        """, [.text(delivery)]
-      ).first ?? []
+      let values =
+        try connection.rows(
+          """
+          SELECT count(*), total(state = 'acknowledged'), total(iif(state = 'acknowledged', record_count, 0)) FROM chunks
+          WHERE delivery = (SELECT row FROM deliveries WHERE id = ?)
+          """, [.text(delivery)]
+        ).first ?? []
       func count(_ index: Int) -> Int {
         switch values.indices.contains(index) ? values[index] : .null {
         case .integer(let count): Int(count)

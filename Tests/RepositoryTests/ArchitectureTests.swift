@@ -8,7 +8,8 @@ import Testing
     "VarveCLI": ["VarveService", "VarveDelivery", "Varve", "VarveJSON", "VarveTables", "CSystem"],
     "VarveService": ["VarveDelivery", "Varve", "VarveJSON", "VarveTables", "CMicrohttpd", "CSystem"],
     "VarveDelivery": [
-      "Varve", "VarveLake", "VarveSQLite", "VarveJSON", "VarveTables", "CCurl", "CMicrohttpd", "CHTTP", "CCrypto", "CSystem",
+      "Varve", "VarveLake", "VarveSQLite", "VarveJSON", "VarveTables", "CCurl", "CMicrohttpd", "CHTTP", "CCrypto",
+      "CSystem",
     ],
     "Varve": [
       "VarveFeeds", "VarveLake", "VarveSQLite", "VarveParquet", "VarveJSON", "VarveTables", "CSystem", "CCrypto",

@@ -137,7 +137,7 @@ private func `an odd file is read alike however its bytes are cut`(file: Odd) th
 }
 
 @Test func `long files are read alike however they are cut, in bounded batches`() throws {
-  var random = SystemRandomNumberGenerator()
+  var random = Seed()
   var text = "id,text,more\n"
   var expected: [Row] = []
   var lines: [Int] = []

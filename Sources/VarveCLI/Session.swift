@@ -52,6 +52,8 @@ package struct Session {
     case "push": try push(call, warehouse)
     case "deliveries": try deliveries(call, warehouse)
     case "receive": try receive(call)
+    case "verify": try verify(call, warehouse)
+    case "repair": try repair(call, warehouse)
     default: preconditionFailure("the command \(call.command.name) is in the table, and nothing runs it")
     }
   }

@@ -33,6 +33,26 @@ package final class Warehouse: Sendable {
     return try table.head() == nil ? nil : table
   }
 
+  /// The table's directory, whatever state it is in; nil where nothing is that was ever a table.
+  package func directory(ofTable name: String) throws -> Table? {
+    try TableName.check(name)
+    guard let directory = try storage.directory(name) else { return nil }
+    let table = Table(name: name, storage: directory)
+    if try directory.exists(Layout.log) || directory.exists(Layout.proxy) {
+      // A directory whose first commit never came is no table.
+      return try (try? table.head()) == .some(nil) && !directory.exists(Layout.proxy) ? nil : table
+    }
+    return nil
+  }
+
+  /// As `directory(ofTable:)`, of all tables, by name.
+  package func tableDirectories() throws -> [Table] {
+    try storage.list("").filter { name in
+      guard (try? TableName.check(name)) != nil else { return false }
+      return try storage.status(name)?.isDirectory == true
+    }.compactMap(directory(ofTable:))
+  }
+
   /// The table of that name, ready for staging; its first commit creates it. `discardIfUnused` takes it back.
   package func prepare(_ name: String) throws -> Table {
     try TableName.check(name)

@@ -2,6 +2,7 @@
 package let allCommands: [Command] = [
   ingestCommand, previewCommand, cellsCommand, tablesCommand, describeCommand, historyCommand, executionsCommand,
   queryCommand, diffCommand, ingestionsCommand, pushCommand, deliveriesCommand, receiveCommand,
+  verifyCommand, repairCommand,
 ]
 
 /// Options that stand before or after any command.

@@ -23,6 +23,9 @@ package enum Layout {
   /// The rows that an ingestion laid aside.
   package static func quarantine(_ ingestion: String) -> String { "\(quarantine)/\(ingestion).ndjson" }
   package static let trash = "_varve/trash"
+  /// What was deliberately removed, so that it can be told from what is lost.
+  package static let vacuums = "_varve/vacuums"
+  static func vacuum(_ number: Int64) -> String { "\(vacuums)/\(digits(number, 20)).json" }
   package static let changeSets = "_varve/change-sets"
   package static let proxy = "_proxy.json"
   /// The typed input of one execution.

@@ -29,12 +29,26 @@ extension Storage {
   ///
   /// `draft` is the name aside, in the same directory; a file of that name left by a crash is written over. Without
   /// `isDurable` the old file may be back after a power cut, but never half a file.
-  package func replace(_ path: String, _ bytes: [UInt8], draft: String, isDurable: Bool = true) throws {
+  package func replace(
+    _ path: String, _ bytes: [UInt8], draft: String, isSealed: Bool = false, modificationMilliseconds: Int64? = nil,
+    isDurable: Bool = true
+  ) throws {
     try removeIfPresent(draft)
-    try write(draft, bytes)
+    try write(draft, bytes, isSealed: isSealed, modificationMilliseconds: modificationMilliseconds)
     try inParent(of: draft) { directory, from in
       guard renameat(directory, from, directory, Layout.name(path)) == 0 else { throw problem("replace", path) }
       guard !isDurable || fsync(directory) == 0 else { throw problem("sync", Layout.parent(path)) }
+    }
+  }
+
+  /// Renames a file over another of the same directory (or none), and syncs the directory.
+  package func renameOver(_ path: String, to newPath: String) throws {
+    precondition(ExactText(Layout.parent(path)) == ExactText(Layout.parent(newPath)), "both lie in one directory")
+    try inParent(of: path) { directory, from in
+      guard renameat(directory, from, directory, Layout.name(newPath)) == 0 else { throw problem("replace", newPath) }
+      // Two names of one file stay as they are.
+      guard unlinkat(directory, from, 0) == 0 || errno == ENOENT else { throw problem("remove", path) }
+      guard fsync(directory) == 0 else { throw problem("sync", Layout.parent(path)) }
     }
   }
 
@@ -106,6 +120,16 @@ extension Storage {
     guard status.isDirectory else { return try removeIfPresent(path) }
     for name in try list(path) { try removeTree(Layout.join(path, name)) }
     try removeEmptyDirectory(path)
+  }
+
+  /// Sets the time of a file that is there, and syncs it.
+  package func setModificationTime(_ path: String, _ milliseconds: Int64) throws {
+    let file = varve_open_beneath(descriptor, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0)
+    guard file >= 0 else { throw problem("open", path) }
+    defer { close(file) }
+    guard varve_set_modified_milliseconds(file, milliseconds) == 0, fsync(file) == 0 else {
+      throw problem("set the time of", path)
+    }
   }
 
   /// Syncs a directory: the names in it, not the files behind them. The root is the empty path.

@@ -46,7 +46,7 @@ extension DeltaLog {
   }
 
   /// A row per action, as JSON: protocol, metaData, counters, files that are gone, files that are live.
-  private func rows(_ snapshot: Snapshot) throws -> [JSONValue] {
+  func rows(_ snapshot: Snapshot) throws -> [JSONValue] {
     var rows = [Action.protocol(snapshot.tableProtocol).json, Action.metadata(snapshot.metadata).json]
     rows += snapshot.transactions.sorted { $0.key < $1.key }.map { Action.transaction($0.value).json }
     rows += try tombstones(snapshot).map { Action.remove($0).json }

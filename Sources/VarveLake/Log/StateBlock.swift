@@ -65,11 +65,23 @@ struct StateBlock {
       lines = block.lines + lines
       previous = try block.previous.flatMap { try read($0, log) }
     }
+    let bytes = bytes(
+      version: last.version, entrySHA256: last.sha256, lines: lines, previous: previous?.version, index: index)
+    try log.storage.makeDirectories(Layout.states)
+    let path = Layout.state(last.version)
+    try log.storage.removeIfPresent(path)
+    try log.storage.write(path, bytes, isSealed: true)
+    try log.storage.sync(Layout.states)
+  }
+
+  static func bytes(
+    version: Int64, entrySHA256: String, lines: [ArraySlice<UInt8>], previous: Int64?, index: ManifestIndex
+  ) -> [UInt8] {
     var head: JSONObject = [
-      "format": JSONValue(format), "version": JSONValue(last.version), "entry": .string(last.sha256),
+      "format": JSONValue(format), "version": JSONValue(version), "entry": .string(entrySHA256),
       "count": JSONValue(lines.count), "lines_sha256": .string(digest(lines)),
     ]
-    if let previous { head["previous"] = JSONValue(previous.version) }
+    if let previous { head["previous"] = JSONValue(previous) }
     head["index"] = index.json
     var bytes = JSONValue.object(head).bytes()
     bytes.append(UInt8(ascii: "\n"))
@@ -77,11 +89,7 @@ struct StateBlock {
       bytes += line
       bytes.append(UInt8(ascii: "\n"))
     }
-    try log.storage.makeDirectories(Layout.states)
-    let path = Layout.state(last.version)
-    try log.storage.removeIfPresent(path)
-    try log.storage.write(path, bytes, isSealed: true)
-    try log.storage.sync(Layout.states)
+    return bytes
   }
 
   func records(_ place: [String]) throws -> [HistoryRecord] { try lines.map { try StateBlock.record($0, place) } }

@@ -68,16 +68,33 @@ package struct ManifestIndex: Hashable, Sendable {
         shards[shard] = nil
         continue
       }
-      let json: JSONValue = [
-        "format": JSONValue(ManifestIndex.format),
-        "manifests": .object(JSONObject(manifests.map { ($0.key, $0.value.json) })),
-      ]
-      let bytes = json.bytes(.canonical)
+      let bytes = ManifestIndex.shardBytes(manifests)
       let sha256 = Digest.sha256(bytes)
       shards[shard] = sha256
       try ManifestIndex.write(Layout.proxyShard(sha256), bytes, storage, isSynced: syncsSingly)
     }
     if syncsSingly { try storage.sync(Layout.proxyShards) } else { try storage.syncFileSystem() }
+  }
+
+  private static func shardBytes(_ manifests: [String: ManifestReference]) -> [UInt8] {
+    let json: JSONValue = [
+      "format": JSONValue(ManifestIndex.format),
+      "manifests": .object(JSONObject(manifests.map { ($0.key, $0.value.json) })),
+    ]
+    return json.bytes(.canonical)
+  }
+
+  /// The index of these manifests, by partition key, and its shards by their paths; nothing is written.
+  static func made(of manifests: [String: ManifestReference]) -> (index: ManifestIndex, shards: [String: [UInt8]]) {
+    var index = ManifestIndex()
+    var shards: [String: [UInt8]] = [:]
+    for (shard, members) in Dictionary(grouping: manifests, by: { ManifestIndex.shard(of: $0.key) }) {
+      let bytes = shardBytes(Dictionary(uniqueKeysWithValues: members.map { ($0.key, $0.value) }))
+      let sha256 = Digest.sha256(bytes)
+      index.shards[shard] = sha256
+      shards[Layout.proxyShard(sha256)] = bytes
+    }
+    return (index, shards)
   }
 
   /// A shard that is there already, whole, is left as it is; one that a crash left unfinished is written anew.

@@ -76,9 +76,10 @@ package struct Proxy: Hashable, Sendable {
   /// Replaces the table's proxy, under its lock. The shards must be durable. A proxy that only follows the log need not
   /// be: what a power cut takes back, the next writer does again.
   package func write(_ storage: Storage, isDurable: Bool = false) throws {
-    try storage.replace(
-      Layout.proxy, JSONValue.object(json).bytes(), draft: Layout.proxyDraft, isDurable: isDurable)
+    try storage.replace(Layout.proxy, bytes, draft: Layout.proxyDraft, isDurable: isDurable)
   }
+
+  var bytes: [UInt8] { JSONValue.object(json).bytes() }
 
   /// One deliberate publication, as `_varve/proxy/<ordinal>.json` keeps it.
   package struct Past: Sendable {
@@ -89,6 +90,7 @@ package struct Proxy: Hashable, Sendable {
     /// Milliseconds since 1970.
     package var timestamp: Int64
     package var reason: String
+    package var heldFor: Int64?
   }
 
   /// Replaces the proxy by one of another mode or version, and keeps the act in the proxy's own history.
@@ -108,19 +110,20 @@ package struct Proxy: Hashable, Sendable {
     try next.write(storage, isDurable: true)
   }
 
-  /// The proxy's own history, oldest first.
-  package static func history(_ storage: Storage) throws -> [Past] {
-    let current = try read(storage)
+  /// The proxy's own history, oldest first. Without a proxy that can be read (`isWhole`) all that is there.
+  package static func history(_ storage: Storage, isWhole: Bool = true) throws -> [Past] {
+    let current = isWhole ? try read(storage)?.ordinal ?? 0 : Int64.max
     return try storage.list(Layout.proxyHistory).compactMap { name in
       guard Layout.version(ofLogName: name) != nil,
         let bytes = try storage.read(Layout.join(Layout.proxyHistory, name)),
         let json = try? JSONValue(parsing: bytes), let ordinal = json["ordinal"]?.int64,
-        ordinal <= current?.ordinal ?? 0, let mode = json["mode"]?.string.flatMap(Mode.init(rawValue:)),
+        ordinal <= current, let mode = json["mode"]?.string.flatMap(Mode.init(rawValue:)),
         let version = json["version"]?.int64
       else { return nil }
       return Past(
         ordinal: ordinal, mode: mode, version: version, entrySHA256: json["entry"]?.string ?? "",
-        timestamp: json["timestamp"]?.int64 ?? 0, reason: json["reason"]?.string ?? "")
+        timestamp: json["timestamp"]?.int64 ?? 0, reason: json["reason"]?.string ?? "",
+        heldFor: json["held_for"]?.int64)
     }
   }
 }

@@ -79,7 +79,7 @@ enum ManifestChanges {
   }
 
   /// From the values where they stand in the log, else from where the file lies.
-  private static func key(
+  static func key(
     _ path: String, _ values: [(column: String, value: String?)]?, _ columns: [String]
   ) -> String {
     if let values {

@@ -1,0 +1,94 @@
+internal import VarveLake
+internal import VarveTables
+
+/// What lies on disk of one table, compared with what was written.
+public struct Verification: Sendable {
+  public struct Finding: Sendable {
+    /// `missing`, `altered`, `truncated`, `extended`, `swapped`, `stray`, `contradictory`; and what is no damage:
+    /// `vacuumed`, `time`, `unfinished`.
+    public var kind: String
+    /// Relative to the table.
+    public var path: String
+    /// A sentence's rest.
+    public var what: String
+    /// Versions that cannot be read as they were committed because of it.
+    public var versions: ClosedRange<Int>?
+    public var isDamage: Bool
+    /// Whether `repair` can put it right.
+    public var isRepairable: Bool
+  }
+
+  public var table: String
+  public var versionCount: Int
+  public var fileCount: Int
+  public var byteCount: Int
+  /// Damage first, each by path.
+  public var findings: [Finding]
+
+  public var isWhole: Bool { !findings.contains(where: \.isDamage) }
+}
+
+/// What a repair did, and what it left.
+public struct RepairReport: Sendable {
+  public var table: String
+  public var mended: [Verification.Finding]
+  /// The table as it is now.
+  public var verification: Verification
+}
+
+extension Warehouse {
+  /// Looks at every byte of every version of a table, or of all tables. Needs nothing but the directory, and writes
+  /// nothing.
+  ///
+  /// Damage is a finding, not an error.
+  public func verify(_ table: String? = nil) throws -> [Verification] {
+    try tablesForUpkeep(table).map { table in
+      Verification(try Audit(table, parallelism: threads, progress: progress()).run())
+    }
+  }
+
+  /// Puts right what follows from the log or is proven by a digest. Of data nothing is guessed: a part whose bytes are
+  /// nowhere stays as it is.
+  public func repair(_ table: String? = nil) throws -> [RepairReport] {
+    try tablesForUpkeep(table).map { table in
+      let report = try Repair(table, clock: surroundings.clock, parallelism: threads, progress: progress()).run()
+      return RepairReport(
+        table: table.name, mended: report.mended.map(Verification.Finding.init),
+        verification: Verification(report.audit))
+    }
+  }
+
+  private func progress() -> (Int) throws -> Void {
+    { _ in try self.surroundings.checkInterrupted() }
+  }
+
+  /// Also tables whose log cannot be read.
+  private func tablesForUpkeep(_ name: String?) throws -> [Table] {
+    guard let lake = try lake() else {
+      if name == nil { return [] }
+      return [try table(name!)]
+    }
+    if let name {
+      if let table = try lake.directory(ofTable: name) { return [table] }
+      return [try table(name)]
+    }
+    return try lake.tableDirectories()
+  }
+}
+
+extension Verification {
+  init(_ report: AuditReport) {
+    self.init(
+      table: report.table, versionCount: report.versionCount, fileCount: report.fileCount, byteCount: report.byteCount,
+      findings: report.findings.map(Finding.init))
+  }
+}
+
+extension Verification.Finding {
+  init(_ finding: VarveLake.Finding) {
+    self.init(
+      kind: finding.kind.rawValue, path: finding.path, what: finding.what,
+      versions: finding.versions.map { Int($0.lowerBound)...Int($0.upperBound) }, isDamage: finding.isDamage,
+      isRepairable: finding.remedy != nil)
+  }
+}

@@ -1,0 +1,83 @@
+import Varve
+import VarveJSON
+import VarveTables
+
+extension Session {
+  func verify(_ call: Invocation, _ warehouse: Warehouse) throws {
+    let tables = try warehouse.verify(call.arguments.first)
+    if call.has("json") {
+      try output.writeLine(JSONValue.array(tables.map(json(of:))).text(.pretty))
+    } else {
+      for table in tables {
+        try output.writeLine(sentence(on: table))
+        for finding in table.findings { try output.writeLine("  \(line(of: finding))") }
+      }
+    }
+    try complain(of: tables)
+  }
+
+  func repair(_ call: Invocation, _ warehouse: Warehouse) throws {
+    let reports = try warehouse.repair(call.arguments.first)
+    if call.has("json") {
+      let objects = reports.map { report -> JSONValue in
+        var object = json(of: report.verification).object ?? [:]
+        object["mended"] = .array(report.mended.map(json(of:)))
+        return .object(object)
+      }
+      try output.writeLine(JSONValue.array(objects).text(.pretty))
+    } else {
+      for report in reports {
+        for finding in report.mended {
+          try output.writeLine("\(report.table): mended \(printable(finding.path)) (\(finding.kind))")
+        }
+        try output.writeLine(sentence(on: report.verification))
+        for finding in report.verification.findings { try output.writeLine("  \(line(of: finding))") }
+      }
+    }
+    try complain(of: reports.map(\.verification))
+  }
+
+  private func complain(of tables: [Verification]) throws {
+    let damaged = tables.filter { !$0.isWhole }
+    guard !damaged.isEmpty else { return }
+    let isRepairable = damaged.contains { $0.findings.contains { $0.isDamage && $0.isRepairable } }
+    throw Problem(
+      .damaged, "damage in \(damaged.map(\.table).joined(separator: ", "))",
+      advice: isRepairable
+        ? "run varve repair" : "put the files back from a copy, or read the versions that are whole")
+  }
+}
+
+/// `products: whole; 7 versions, 19 files, 48,231 bytes`.
+private func sentence(on table: Verification) -> String {
+  let damage = table.findings.count(where: \.isDamage)
+  let state = damage == 0 ? "whole" : "\(damage) \(damage == 1 ? "file is" : "files are") damaged"
+  let versions = "\(grouped(table.versionCount)) \(table.versionCount == 1 ? "version" : "versions")"
+  return "\(table.table): \(state); \(versions), \(grouped(table.fileCount)) files, \(grouped(table.byteCount)) bytes"
+}
+
+private func line(of finding: Verification.Finding) -> String {
+  var text = "\(finding.kind): \(printable(finding.path)) \(printable(finding.what))"
+  if let versions = finding.versions {
+    text +=
+      versions.count == 1
+      ? " (version \(versions.lowerBound))" : " (versions \(versions.lowerBound) to \(versions.upperBound))"
+  }
+  return text
+}
+
+private func json(of table: Verification) -> JSONValue {
+  [
+    "table": .init(table.table), "whole": .init(table.isWhole), "versions": .init(table.versionCount),
+    "files": .init(table.fileCount), "bytes": .init(table.byteCount),
+    "findings": .array(table.findings.map(json(of:))),
+  ]
+}
+
+private func json(of finding: Verification.Finding) -> JSONValue {
+  [
+    "kind": .init(finding.kind), "path": .init(finding.path), "what": .init(finding.what),
+    "versions": finding.versions.map { [.init($0.lowerBound), .init($0.upperBound)] } ?? nil,
+    "damage": .init(finding.isDamage), "repairable": .init(finding.isRepairable),
+  ]
+}

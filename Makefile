@@ -9,7 +9,7 @@ export SWIFT_BACKTRACE := enable=no
 SWIFT_SOURCES = Package.swift Sources Tests
 PYTHON = .venv/bin/python
 
-.PHONY: help setup packages python build demo test test-swift test-interop proof bench format lint clean
+.PHONY: help setup packages python build demo test test-swift test-interop proof bench bench-tables format lint clean
 
 help:
 	@echo 'make demo    runs the main job on the sample feeds and shows what it does'
@@ -51,6 +51,9 @@ proof: setup
 
 bench: setup build
 	$(PYTHON) Benchmarks/run.py
+
+bench-tables: setup build
+	$(PYTHON) Benchmarks/tables.py
 
 format:
 	swift format -i -p -r --configuration .swift-format $(SWIFT_SOURCES)

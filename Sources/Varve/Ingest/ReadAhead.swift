@@ -53,11 +53,12 @@ private final class Channel: Sendable {
   }
 
   private let state = Mutex(State())
-  private let room: DispatchSemaphore
+  // Counts up from 0: libdispatch traps when a semaphore goes with less than it began with.
+  private let room = DispatchSemaphore(value: 0)
   private let filled = DispatchSemaphore(value: 0)
   private let opened = DispatchSemaphore(value: 0)
 
-  init(room: Int) { self.room = DispatchSemaphore(value: room) }
+  init(room places: Int) { for _ in 0..<places { room.signal() } }
 
   var isWanted: Bool { state.withLock { !$0.isStopped } }
 

@@ -129,7 +129,10 @@ extension Ingestion {
         try replay.merge(set, bookkeeping: kept)
       }
     }
-    let decision = Decision(id: warehouse.surroundings.random.identifier(), steps: replay.steps)
+    // Of the head too, so that ids differ even where randomness is rehearsed.
+    let seed = [warehouse.surroundings.random.identifier(), head.entrySHA256, run.key.description, run.fingerprint]
+    let id = String(Digest.sha256(Array(seed.joined(separator: "\n").utf8)).prefix(32))
+    let decision = Decision(id: id, steps: replay.steps)
     guard let lake = try warehouse.lake() else { preconditionFailure("the warehouse holds the table") }
     return try warehouse.committer.commit(decision, in: lake, areas: [staging.transaction: staging])
   }

@@ -1,3 +1,5 @@
+internal import Varve
+
 /// Every command there is, in the order in which help lists them.
 package let allCommands: [Command] = [
   ingestCommand, previewCommand, cellsCommand, tablesCommand, describeCommand, historyCommand, executionsCommand,
@@ -69,8 +71,9 @@ private let ingestCommand = Command(
   options: [
     Option("into", "TABLE", .text, isRequired: true, "The table; it is made by its first feed."),
     Option(
-      "mode", "MODE", .choice(["append", "overwrite", "merge"]), preset: "the table's, else append",
-      "What the feed does to the rows that are there: append, overwrite or merge."),
+      "mode", "MODE", .choice(IngestMode.allCases.map(\.rawValue)), preset: "the table's, else append",
+      "What the feed does to the rows that are there: append, insert (unknown keys only), overwrite, merge or stateful-merge."
+    ),
     Option("key", "C,…", .list, preset: "the table's", "The columns that identify a row."),
     Option(
       "partition-by", "C,…", .list, preset: "the table's",

@@ -30,7 +30,7 @@ package struct ExecutionState: Sendable {
   package init(_ history: [HistoryRecord]) throws {
     for record in history.sorted(by: { $0.version < $1.version }) {
       guard let bookkeeping = record.bookkeeping, bookkeeping.mode == ExecutionState.mode,
-        let text = bookkeeping.execution
+        !bookkeeping.awaitsFirstFeed, let text = bookkeeping.execution
       else { continue }
       let key = try ExecutionKey(parsing: text)
       for index in runs.indices where runs[index].status != .superseded {

@@ -16,6 +16,10 @@ enum CellNumber {
       }
       // Fifteen digits survive a binary64, so if they mean the same, they are the shortest; else one digit fewer may do.
       let value = plain.value
+      // Of two neighbours of 16 digits the nearer one is the shortest spelling, and a 5 at the end does not tell which.
+      if plain.digitCount == 17, plain.mantissa % 10 == 5, plain.rounded(to: 15).value != value {
+        return appendUnusual(spelling, to: &bytes)
+      }
       if plain.rounded(to: 15).value == value {
         plain.rounded(to: 15).append(isNegative: plain.isNegative, to: &bytes)
       } else if plain.digitCount == 17, plain.rounded(to: 16).value == value {

@@ -54,6 +54,8 @@ package struct Session {
     case "receive": try receive(call)
     case "verify": try verify(call, warehouse)
     case "repair": try repair(call, warehouse)
+    case "retry": try retry(call, warehouse)
+    case "dead-letters": try deadLetters(call, warehouse)
     default: preconditionFailure("the command \(call.command.name) is in the table, and nothing runs it")
     }
   }

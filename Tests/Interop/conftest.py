@@ -80,13 +80,15 @@ class Warehouse:
         return max(int(entry.stem) for entry in (self.table(name) / "_delta_log").glob("*.json"))
 
     def files(self):
-        """Every file below the warehouse, with its size: what a refused command must not have changed."""
+        """Every file below the warehouse, with its size: what a refused command must not have changed.
+
+        The ledger is left out: it may remember that an attempt failed."""
         if not self.path.exists():
             return {}
         return {
             str(file.relative_to(self.path)): file.stat().st_size
             for file in sorted(self.path.rglob("*"))
-            if file.is_file()
+            if file.is_file() and not file.name.startswith("varve.")
         }
 
 

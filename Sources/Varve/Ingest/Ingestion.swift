@@ -13,13 +13,32 @@ extension Warehouse {
   public func ingest(
     _ request: IngestRequest, onEvent: @escaping (Event) -> Void = { _ in }
   ) throws -> IngestReport {
+    try ingest(request, Attempt(self, request, onEvent: onEvent), onEvent: onEvent)
+  }
+
+  func ingest(_ request: IngestRequest, _ attempt: Attempt, onEvent: @escaping (Event) -> Void) throws -> IngestReport {
+    do {
+      let report = try ingestNoted(request, attempt, onEvent)
+      attempt.finish(report)
+      return report
+    } catch {
+      attempt.fail(error)
+      throw error
+    }
+  }
+
+  /// Does it without telling the ledger how it ended.
+  package func ingestNoted(
+    _ request: IngestRequest, _ attempt: Attempt, _ onEvent: @escaping (Event) -> Void
+  ) throws -> IngestReport {
     guard !request.feeds.isEmpty else { throw Problem(.usage, "there is no feed to ingest") }
     try TableName.check(request.table)
     let files = try request.feeds.map { try SourceFile(path: $0.path) }
+    attempt.begin()
     let lake = try writable()
     let table = try lake.prepare(request.table)
     do {
-      let ingestion = try Ingestion(self, request, files: files, table: table, onEvent: onEvent)
+      let ingestion = try Ingestion(self, request, files: files, table: table, attempt: attempt, onEvent: onEvent)
       let report = try ingestion.run()
       if report.version == nil { try lake.discardIfUnused(table) }
       return report
@@ -39,6 +58,7 @@ final class Ingestion {
   let request: IngestRequest
   private let files: [SourceFile]
   let table: Table
+  private let attempt: Attempt
   let onEvent: (Event) -> Void
   let base: Snapshot?
   private let schemaFile: SchemaFile?
@@ -47,13 +67,14 @@ final class Ingestion {
   private var remarks: [String] = []
 
   init(
-    _ warehouse: Warehouse, _ request: IngestRequest, files: [SourceFile], table: Table,
+    _ warehouse: Warehouse, _ request: IngestRequest, files: [SourceFile], table: Table, attempt: Attempt,
     onEvent: @escaping (Event) -> Void
   ) throws {
     self.warehouse = warehouse
     self.request = request
     self.files = files
     self.table = table
+    self.attempt = attempt
     self.onEvent = onEvent
     base = try table.head() == nil ? nil : table.snapshot(at: .head)
     schemaFile = try SchemaFile.common(of: request.feeds)
@@ -66,6 +87,23 @@ final class Ingestion {
   func run() throws -> IngestReport {
     for file in files { file.startDigest() }
     defer { for file in files { file.cancel() } }
+    do {
+      return try runStaged()
+    } catch {
+      noteSources()
+      throw error
+    }
+  }
+
+  /// The ledger is told what the content was that failed, unless that takes long to find out.
+  private func noteSources() {
+    guard files.reduce(0, { $0 + $1.byteCount }) <= Ingestion.digestedBytesMax else { return }
+    attempt.sources = (try? sources()) ?? []
+  }
+
+  private static let digestedBytesMax = 1 << 28
+
+  private func runStaged() throws -> IngestReport {
     let staging = try StagingArea(table.storage, transaction: warehouse.surroundings.random.identifier())
     do {
       return try run(staging)
@@ -210,10 +248,12 @@ final class Ingestion {
   private var isCheckedForRepeat = false
 
   private func sources() throws -> [FeedSource] {
-    try zip(files, zip(request.feeds, formats)).map { file, feed in
+    let sources = try zip(files, zip(request.feeds, formats)).map { file, feed in
       FeedSource(
         name: file.name, sha256: try file.digest(), byteCount: file.byteCount, selector: feed.0.selector(feed.1))
     }
+    attempt.sources = sources
+    return sources
   }
 
   private func reportIfIngested(waits: Bool) throws -> IngestReport? {
@@ -233,8 +273,20 @@ final class Ingestion {
   private func unchanged(in version: Int64, head: Int64, _ sources: [FeedSource]) -> IngestReport {
     let later = head - version
     let since = later == 0 ? "" : "; \(later) later version\(later == 1 ? "" : "s") changed the table"
+    for remark in duplicates(sources, upTo: version) { note(remark) }
     note("already in version \(version)\(since); `--reingest` applies it again")
     return report(.unchanged, version: version, RowCounts(), (try? id(sources)) ?? "")
+  }
+
+  /// Says of each feed whose content came under another name what that name was.
+  private func duplicates(_ sources: [FeedSource], upTo version: Int64) -> [String] {
+    sources.compactMap { source in
+      guard let record = try? table.log.ingested(source, upTo: version),
+        let earlier = record.bookkeeping?.sources.first(where: { $0.isSameFeed(as: source) }),
+        earlier.name != source.name
+      else { return nil }
+      return "\"\(source.name)\" has the content of \"\(earlier.name)\", which is version \(record.version)"
+    }
   }
 
   // MARK: Ending
@@ -272,6 +324,12 @@ final class Ingestion {
     onEvent(.phase(.committing))
     let ingestionID = try id(sources)
     var details = JSONObject()
+    details["attempt"] = attempt.mark.map(JSONValue.string)
+    let revised = attempt.revisions(of: sources).sorted { $0.key < $1.key }
+    for (name, version) in revised { note("\"\(name)\" was ingested before with other content, as version \(version)") }
+    if !revised.isEmpty {
+      details["revises"] = .array(revised.map { ["name": .string($0.key), "version": JSONValue($0.value)] })
+    }
     if !request.partitions.isEmpty { details["partitions"] = .array(request.partitions.map(\.json)) }
     if let kept = try spool.quarantine.keep(table.storage, ingestion: ingestionID) {
       details["quarantine"] = [

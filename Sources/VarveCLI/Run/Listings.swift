@@ -56,17 +56,31 @@ extension Session {
   }
 
   func ingestions(_ call: Invocation, _ warehouse: Warehouse) throws {
-    let entries = try warehouse.ingestions(limit: call.integer("limit"))
-    let columns: [Listing<IngestionSummary>.Column] = [
+    let state = call["state"].flatMap { IngestionSummary.State(rawValue: $0) }
+    try write(ingestions: warehouse.ingestions(limit: call.integer("limit"), state: state), call)
+  }
+
+  func write(ingestions entries: [IngestionSummary], _ call: Invocation) throws {
+    var columns: [Listing<IngestionSummary>.Column] = [
       .init("time", "timestamp") { .init($0.timestamp) },
       .init("table") { .init($0.table) },
-      .init("version", .right) { .init($0.version) },
-      .init("mode") { .init($0.mode) },
+      .init("state") { .init($0.state.rawValue) },
+      .init("version", .right) { count($0.version) },
+      .init("mode") { text($0.mode) },
       .init("sources") { names($0.sources) },
+      .init("outcome", isInTable: false) { text($0.outcome?.rawValue) },
       .init("execution", isInTable: false) { text($0.execution) },
       .init("rows", isInTable: false) { json(of: $0.rows) },
+      .init("attempts", isInTable: false) { count($0.attempts) },
+      .init("next_try", isInTable: false) { text($0.nextTry) },
+      .init("error", isInTable: false) { text($0.error) },
       .init("ingestion", "ingestion_id") { .init($0.id) },
     ]
+    if !call.has("json"), entries.contains(where: { $0.error != nil }) {
+      columns.append(.init("attempts", .right) { count($0.error == nil ? nil : $0.attempts) })
+      columns.append(.init("next try") { text($0.nextTry) })
+      columns.append(.init("error") { text($0.error) })
+    }
     try write(Listing(columns: columns, entries: entries), call)
   }
 

@@ -3,8 +3,8 @@ internal import Varve
 /// Every command there is, in the order in which help lists them.
 package let allCommands: [Command] = [
   ingestCommand, previewCommand, cellsCommand, tablesCommand, describeCommand, historyCommand, executionsCommand,
-  queryCommand, diffCommand, ingestionsCommand, pushCommand, deliveriesCommand, receiveCommand,
-  verifyCommand, repairCommand,
+  queryCommand, diffCommand, ingestionsCommand, retryCommand, deadLettersCommand, pushCommand, deliveriesCommand,
+  receiveCommand, verifyCommand, repairCommand,
 ]
 
 /// Options that stand before or after any command.
@@ -192,11 +192,6 @@ private let diffCommand = Command(
   ],
   details: [versionSpellings],
   examples: [("varve diff products@1 products@2", "what version 2 changed")])
-
-private let ingestionsCommand = Command(
-  "ingestions", "List the ingestions of the warehouse, newest first",
-  options: [Option("limit", "N", .integer(1...Int.max), preset: "all", "How many to show.")],
-  examples: [("varve ingestions", "every feed that was ever committed")])
 
 let versionSpellings =
   "A version is a number (products@7), a time (products@2024-10-06T12:00:00Z, the newest at or before it) or a date "

@@ -174,6 +174,7 @@ enum LedgerFormat {
       PRIMARY KEY (ingestion, ordinal)
     ) STRICT;
     CREATE INDEX sources_by_content ON sources (sha256);
+    CREATE INDEX sources_by_path ON sources (path);
     CREATE TABLE targets (row INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
     CREATE TABLE deliveries (
       row INTEGER PRIMARY KEY,

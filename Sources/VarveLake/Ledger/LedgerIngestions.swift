@@ -67,6 +67,8 @@ package struct IngestionRecord: Hashable, Sendable {
 /// An ingestion that this process works on. Letting go of it without an end leaves it to be taken up again.
 package struct IngestionLease: Sendable {
   package var ingestion: IngestionRecord
+  /// As it was before it was taken; nil of a new one.
+  package internal(set) var before: IngestionRecord?
   let row: Int64
   let lease: LedgerLease
 }
@@ -88,6 +90,56 @@ extension Ledger {
         throw Problem(.refused, at: [path], "a new entry of the ledger is locked by another process")
       }
       return lease
+    }
+  }
+
+  /// Takes an ingestion whatever its state, and notes it where it is new; nil while somebody else holds it.
+  package func start(_ ingestion: IngestionRecord) throws -> IngestionLease? {
+    try write { connection in
+      guard
+        let row = try connection.value("SELECT row FROM ingestions WHERE id = ?", [.text(ingestion.id)])?.integer,
+        let before = try record(row, connection)
+      else {
+        try insert(ingestion, connection)
+        var lease = try take(try found(ingestion.id, connection), connection)
+        lease?.before = nil
+        return lease
+      }
+      guard var lease = try take((row, before), connection) else { return nil }
+      try connection.run(
+        """
+        UPDATE ingestions SET request = ?, schema_version = ?,
+          attempts = CASE WHEN ? THEN 1 ELSE attempts END
+        WHERE row = ?
+        """,
+        [
+          .text(ingestion.request), .text(ingestion.schemaVersion), .integer(before.state == .done ? 1 : 0),
+          .integer(row),
+        ])
+      lease.before = before
+      if let taken = try record(row, connection) { lease.ingestion = taken }
+      return lease
+    }
+  }
+
+  /// Puts an ingestion back as it was before it was taken: this was no attempt.
+  package func withdraw(_ lease: IngestionLease) throws {
+    try write { connection in
+      guard let before = lease.before else {
+        try connection.run("DELETE FROM ingestions WHERE row = ?", [.integer(lease.row)])
+        return
+      }
+      let state = before.state == .inProgress ? IngestionRecord.State.pending : before.state
+      try connection.run(
+        """
+        UPDATE ingestions SET state = ?, attempts = ?, next_try = ?, error = ?, outcome = ?, version = ?, ended = ?
+        WHERE row = ?
+        """,
+        [
+          .text(state.rawValue), SQLValue(before.attempts), before.nextTry.map { .integer($0) } ?? .null,
+          SQLValue(before.error), SQLValue(before.outcome), before.version.map { .integer($0) } ?? .null,
+          before.ended.map { .integer($0) } ?? .null, .integer(lease.row),
+        ])
     }
   }
 
@@ -123,22 +175,30 @@ extension Ledger {
         guard let number = row[0].integer, let record = try record(number, connection),
           let lease = try LedgerLease.take(storage, byte: LedgerLease.byte(ingestion: number))
         else { return nil }
-        return IngestionLease(ingestion: record, row: number, lease: lease)
+        return IngestionLease(ingestion: record, before: record, row: number, lease: lease)
       }
     }
   }
 
   /// What a source's content turned out to be, once it has been read.
   package func note(_ sources: [IngestionRecord.Source], of lease: IngestionLease) throws {
-    try write { connection in
-      try connection.run("DELETE FROM sources WHERE ingestion = ?", [.integer(lease.row)])
-      try insert(sources, lease.row, connection)
-    }
+    try write { connection in try replace(sources, lease, connection) }
+  }
+
+  private func replace(
+    _ sources: [IngestionRecord.Source], _ lease: IngestionLease, _ connection: Connection
+  ) throws {
+    try connection.run("DELETE FROM sources WHERE ingestion = ?", [.integer(lease.row)])
+    try insert(sources, lease.row, connection)
   }
 
   /// The ingestion is done. `version` is what it committed, or where its feeds already were.
-  package func finish(_ lease: IngestionLease, outcome: String, version: Int64?, rows: RowCounts) throws {
+  package func finish(
+    _ lease: IngestionLease, outcome: String, version: Int64?, rows: RowCounts,
+    sources: [IngestionRecord.Source]? = nil
+  ) throws {
     try write { connection in
+      if let sources { try replace(sources, lease, connection) }
       try connection.run(
         """
         UPDATE ingestions SET state = 'done', outcome = ?, version = ?, ended = ?, next_try = NULL, error = NULL,
@@ -154,11 +214,23 @@ extension Ledger {
   }
 
   /// The attempt did not work. With a policy it is due again later, and dead after too many attempts; without one it
-  /// waits for a person.
-  package func fail(_ lease: IngestionLease, _ error: String, retry: RetryPolicy?, chance: Double = 0.5) throws {
+  /// waits for a person. Attempts are counted per content: a file that was replaced meanwhile starts anew.
+  package func fail(
+    _ lease: IngestionLease, _ error: String, retry: RetryPolicy?, chance: Double = 0.5,
+    sources: [IngestionRecord.Source]? = nil
+  ) throws {
     try write { connection in
       let now = clock.milliseconds()
-      let next = retry?.nextTry(attempts: lease.ingestion.attempts, now: now, chance: chance)
+      var attempts = lease.ingestion.attempts
+      if let sources {
+        let known = lease.ingestion.sources.map(\.sha256)
+        if !known.contains(""), !sources.contains(where: { $0.sha256.isEmpty }), known != sources.map(\.sha256) {
+          attempts = 1
+          try connection.run("UPDATE ingestions SET attempts = 1 WHERE row = ?", [.integer(lease.row)])
+        }
+        try replace(sources, lease, connection)
+      }
+      let next = retry?.nextTry(attempts: attempts, now: now, chance: chance)
       let state = retry != nil && next == nil ? IngestionRecord.State.dead : .failed
       try connection.run(
         "UPDATE ingestions SET state = ?, error = ?, ended = ?, next_try = ? WHERE row = ?",
@@ -223,6 +295,18 @@ extension Ledger {
     }
   }
 
+  /// The version that the newest other content of a file became; nil where the file came with no other.
+  package func version(ofOther sha256: String, path: String, table: String) throws -> Int64? {
+    try read { connection in
+      try connection.value(
+        """
+        SELECT i.version FROM sources s JOIN ingestions i ON i.row = s.ingestion
+        WHERE s.path = ? AND i.target = ? AND s.sha256 NOT IN ('', ?) AND i.version IS NOT NULL
+        ORDER BY i.version DESC LIMIT 1
+        """, [.text(path), .text(table), .text(sha256)])?.integer
+    }
+  }
+
   /// When the next failed ingestion is due, in milliseconds since 1970; nil where none is.
   package func nextDue() throws -> Int64? {
     try read { connection in
@@ -264,7 +348,9 @@ extension Ledger {
       UPDATE ingestions SET state = 'in_progress', owner = ?, started = ?, ended = NULL, attempts = attempts + 1
       WHERE row = ?
       """, [.text(LedgerLease.owner), .integer(clock.milliseconds()), .integer(entry.row)])
-    return try record(entry.row, connection).map { IngestionLease(ingestion: $0, row: entry.row, lease: lease) }
+    return try record(entry.row, connection).map {
+      IngestionLease(ingestion: $0, before: entry.record, row: entry.row, lease: lease)
+    }
   }
 
   private func found(_ id: String, _ connection: Connection) throws -> (row: Int64, record: IngestionRecord) {

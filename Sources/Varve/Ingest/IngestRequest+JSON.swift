@@ -1,0 +1,125 @@
+internal import Glibc
+internal import VarveFeeds
+internal import VarveJSON
+internal import VarveTables
+
+/// A request as the ledger keeps it, so that another process can do it again.
+extension IngestRequest {
+  static let format = 1
+
+  var json: JSONValue {
+    var object: JSONObject = [
+      "format": JSONValue(IngestRequest.format), "table": .string(table), "feeds": .array(feeds.map(\.json)),
+    ]
+    func note(_ name: String, _ value: String?) { object[name] = value.map(JSONValue.string) }
+    func note(_ name: String, _ flag: Bool) { object[name] = flag ? true : nil }
+    func note(_ name: String, _ list: [String]) {
+      object[name] = list.isEmpty ? nil : .array(list.map(JSONValue.string))
+    }
+    note("mode", mode?.rawValue)
+    note("key", key)
+    note("partition_by", partitionBy)
+    if !partitions.isEmpty { object["partitions"] = .array(partitions.map(\.json)) }
+    note("execution", execution)
+    note("delete_when", deleteWhen)
+    note("newest_by", newestBy)
+    if badRows != .fail { note("on_bad_row", badRows.rawValue) }
+    note("reingest", reingest)
+    note("allow_empty", allowEmpty)
+    note("no_cascade", !cascades)
+    note("publish_incomplete", publishesIncomplete)
+    note("discard_interposed", discardsInterposed)
+    note("with_origin", withOrigin)
+    note("idempotency_key", idempotencyKey)
+    return .object(object)
+  }
+
+  /// Nil for what a newer Varve wrote, or what is no request.
+  init?(json: JSONValue) {
+    guard let format = json["format"]?.int, format <= IngestRequest.format, let table = json["table"]?.string,
+      let feeds = json["feeds"]?.array?.compactMap(FeedRequest.init(json:)), !feeds.isEmpty
+    else { return nil }
+    self.init(feeds, into: table)
+    func list(_ name: String) -> [String] { json[name]?.array?.compactMap(\.string) ?? [] }
+    func flag(_ name: String) -> Bool { json[name]?.boolean ?? false }
+    mode = json["mode"]?.string.flatMap(IngestMode.init(rawValue:))
+    key = list("key")
+    partitionBy = list("partition_by")
+    partitions = (json["partitions"]?.array ?? []).map { partition in
+      Dictionary(uniqueKeysWithValues: (partition.object?.members ?? []).map { ($0.key, $0.value.string) })
+    }
+    execution = json["execution"]?.string
+    deleteWhen = json["delete_when"]?.string
+    newestBy = json["newest_by"]?.string
+    badRows = json["on_bad_row"]?.string.flatMap(BadRowPolicy.init(rawValue:)) ?? .fail
+    reingest = flag("reingest")
+    allowEmpty = flag("allow_empty")
+    cascades = !flag("no_cascade")
+    publishesIncomplete = flag("publish_incomplete")
+    discardsInterposed = flag("discard_interposed")
+    withOrigin = flag("with_origin")
+    idempotencyKey = json["idempotency_key"]?.string
+  }
+}
+
+extension FeedRequest {
+  var json: JSONValue {
+    var object: JSONObject = ["path": .string(path)]
+    func note(_ name: String, _ value: String?) { object[name] = value.map(JSONValue.string) }
+    note("format", format?.rawValue)
+    note("sheet", sheet)
+    if let headerRow { object["header_row"] = JSONValue(headerRow) }
+    if fillMerged { object["fill_merged"] = true }
+    note("records_at", recordsAt)
+    if duplicateKeys != .refuse { note("duplicate_keys", duplicateKeys.rawValue) }
+    if errorCells != .reject { note("error_cells", errorCells.rawValue) }
+    note("timezone", timezone)
+    note("schema", schemaPath)
+    note("delimiter", csv.delimiter)
+    note("quote", csv.quote)
+    note("escape", csv.escape)
+    note("encoding", csv.encoding)
+    if let line = csv.headerLine { object["header"] = JSONValue(line) }
+    if csv.skippedLines > 0 { object["skip"] = JSONValue(csv.skippedLines) }
+    if csv.padsRagged { object["pad_ragged"] = true }
+    note("decimal", csv.decimal)
+    return .object(object)
+  }
+
+  init?(json: JSONValue) {
+    guard let path = json["path"]?.string else { return nil }
+    self.init(path: path)
+    format = json["format"]?.string.flatMap(FeedFormat.init(rawValue:))
+    sheet = json["sheet"]?.string
+    headerRow = json["header_row"]?.int
+    fillMerged = json["fill_merged"]?.boolean ?? false
+    recordsAt = json["records_at"]?.string
+    duplicateKeys = json["duplicate_keys"]?.string.flatMap(DuplicateKeys.init(rawValue:)) ?? .refuse
+    errorCells = json["error_cells"]?.string.flatMap(ErrorCells.init(rawValue:)) ?? .reject
+    timezone = json["timezone"]?.string
+    schemaPath = json["schema"]?.string
+    csv.delimiter = json["delimiter"]?.string
+    csv.quote = json["quote"]?.string
+    csv.escape = json["escape"]?.string
+    csv.encoding = json["encoding"]?.string
+    csv.headerLine = json["header"]?.int
+    csv.skippedLines = json["skip"]?.int ?? 0
+    csv.padsRagged = json["pad_ragged"]?.boolean ?? false
+    csv.decimal = json["decimal"]?.string
+  }
+
+  /// The same feed, whatever directory a process works in.
+  func absolute() -> FeedRequest {
+    var feed = self
+    feed.path = absolutePath(path)
+    feed.schemaPath = schemaPath.map(absolutePath)
+    return feed
+  }
+}
+
+/// A path that means the same from everywhere; as it is where it leads nowhere.
+func absolutePath(_ path: String) -> String {
+  guard let resolved = realpath(path, nil) else { return path }
+  defer { free(resolved) }
+  return String(cString: resolved)
+}

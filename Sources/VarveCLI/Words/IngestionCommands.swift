@@ -1,0 +1,42 @@
+let ingestionsCommand = Command(
+  "ingestions", "List the ingestions of the warehouse, newest first",
+  options: [
+    Option("limit", "N", .integer(1...Int.max), preset: "all", "How many to show."),
+    Option(
+      "state", "STATE", .choice(["pending", "in_progress", "done", "failed", "dead"]), preset: "all",
+      "Only those that are pending, in_progress, done, failed or dead."),
+  ],
+  details: [
+    "What made a version is told by the tables' logs; what waits, failed or changed nothing, by the ledger."
+  ],
+  examples: [
+    ("varve ingestions", "every feed, and what became of it"),
+    ("varve ingestions --state failed", "what is to be tried again, and when"),
+  ])
+
+let retryCommand = Command(
+  "retry", "Try failed ingestions again that are due",
+  arguments: [
+    Argument(
+      "INGESTION", "Ingestions to try now, due or not; without one, all that are due.", isRequired: false,
+      isRepeatable: true)
+  ],
+  details: [
+    "An ingestion that failed is due after half a minute, then after twice as long each time, up to an hour; after "
+      + "eight attempts it is a dead letter. What a process left behind when it died is due at once. An ingestion that "
+      + "is in its table already is not done twice."
+  ],
+  examples: [("varve retry", "what failed and is due, in the order of time")])
+
+let deadLettersCommand = Command(
+  "dead-letters", "List, requeue or purge the ingestions that were given up",
+  arguments: [
+    Argument(
+      "requeue|purge ID",
+      "`requeue` lets `varve retry` do them again, `purge` forgets them: those of the given ids, else all.",
+      isRequired: false, isRepeatable: true)
+  ],
+  examples: [
+    ("varve dead-letters", "what failed for good, and why"),
+    ("varve dead-letters requeue", "let all of them be tried again"),
+  ])

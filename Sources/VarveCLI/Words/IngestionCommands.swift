@@ -1,3 +1,5 @@
+// Commands about what was ingested, and what was not.
+
 let ingestionsCommand = Command(
   "ingestions", "List the ingestions of the warehouse, newest first",
   options: [

@@ -30,11 +30,17 @@ extension Session {
         try? stream.flush()
       }
     }
-    let receiver = try Receiver(options) { event in
-      if !isQuiet { say(isJSON ? json(of: event).text() : sentence(on: event)) }
+    // What comes in at once is told behind where it came in.
+    let receiver = try lines.withLock { stream in
+      let receiver = try Receiver(options) { event in
+        if !isQuiet { say(isJSON ? json(of: event).text() : sentence(on: event)) }
+      }
+      let address = "http://127.0.0.1:\(receiver.port)/"
+      try stream.writeLine(
+        isJSON ? (["event": "listening", "url": .init(address)] as JSONValue).text() : "listening on \(address)")
+      try stream.flush()
+      return receiver
     }
-    let address = "http://127.0.0.1:\(receiver.port)/"
-    say(isJSON ? (["event": "listening", "url": .init(address)] as JSONValue).text() : "listening on \(address)")
     while !Interruption.isRequested { usleep(50_000) }
     withExtendedLifetime(receiver) {}
   }

@@ -76,7 +76,7 @@ extension Warehouse {
         side: DeliveryPlan.Side(snapshot), rows: rows, chunking: request.chunking ?? target.chunking ?? .standard,
         mapping: target.mapping)
       if request.again {
-        plan.repetition = surroundings.random.identifier()
+        plan.repetition = try desk.newRepetition(table.name, target.name)
       } else {
         plan = try desk.begun(plan, table.name, target.name, isAnyChunking: request.chunking == nil)
       }
@@ -143,6 +143,11 @@ struct DeliveryDesk {
       }
       return .changes(since: DeliveryPlan.Side(try table.snapshot(at: .version(delivered))))
     }
+  }
+
+  /// A name that no delivery of the table to the target has, also where randomness is rehearsed.
+  func newRepetition(_ table: String, _ target: String) throws -> String {
+    "\(warehouse.surroundings.random.identifier())-\(try ledger.deliveries(target: target, table: table).count)"
   }
 
   /// The plan of the last delivery of the same records to the same target, if there was one: what is complete is not

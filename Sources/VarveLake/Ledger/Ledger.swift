@@ -136,7 +136,8 @@ enum LedgerFormat {
     Problem(.damaged, at: [connection.file], "is no ledger of Varve's", advice: "move it away; a new one will be made")
   }
 
-  /// Times are milliseconds since 1970. The rows of `ingestions` and `targets` number the bytes of the lock file.
+  /// Times are milliseconds since 1970; `completion` numbers complete deliveries in their order. The rows of `ingestions`
+  /// and `targets` number the bytes of the lock file.
   private static let tables = """
     CREATE TABLE ingestions (
       row INTEGER PRIMARY KEY,
@@ -193,7 +194,8 @@ enum LedgerFormat {
       noted INTEGER NOT NULL,
       started INTEGER,
       ended INTEGER,
-      record_count INTEGER
+      record_count INTEGER,
+      completion INTEGER
     ) STRICT;
     CREATE INDEX deliveries_by_target ON deliveries (target, row);
     CREATE TABLE chunks (

@@ -169,8 +169,11 @@ extension Ledger {
   package func complete(_ lease: DeliveryLease, recordCount: Int) throws {
     try write { connection in
       try connection.run(
-        "UPDATE deliveries SET state = 'complete', ended = ?, record_count = ?, error = NULL, next_try = NULL WHERE row = ?",
-        [.integer(clock.milliseconds()), SQLValue(recordCount), .integer(lease.row)])
+        """
+        UPDATE deliveries SET state = 'complete', ended = ?, record_count = ?, error = NULL, next_try = NULL,
+          completion = (SELECT coalesce(max(completion), 0) + 1 FROM deliveries)
+        WHERE row = ?
+        """, [.integer(clock.milliseconds()), SQLValue(recordCount), .integer(lease.row)])
     }
   }
 
@@ -224,7 +227,7 @@ extension Ledger {
       try connection.value(
         """
         SELECT version FROM deliveries WHERE target = ? AND source = ? AND state = 'complete'
-        ORDER BY ended DESC, row DESC LIMIT 1
+        ORDER BY completion DESC LIMIT 1
         """, [.text(target), .text(table)])?.integer
     }
   }

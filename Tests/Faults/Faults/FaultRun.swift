@@ -73,9 +73,10 @@ package struct FaultRun: Sendable {
     let source = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .appendingPathComponent("fault.c").path
     let library = NSTemporaryDirectory() + "varve-fault-\(ProcessInfo.processInfo.processIdentifier).so"
+    let compile = ["cc", "clang", "gcc"].map { "\($0) -shared -fPIC -O1 -o \"$0\" \"$1\" -ldl" }
     let compiler = Process()
-    compiler.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    compiler.arguments = ["cc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"]
+    compiler.executableURL = URL(fileURLWithPath: "/bin/sh")
+    compiler.arguments = ["-c", compile.joined(separator: " || "), library, source]
     try compiler.run()
     compiler.waitUntilExit()
     guard compiler.terminationStatus == 0 else { throw CompileFailure() }

@@ -44,6 +44,8 @@ package final class Table: Sendable {
     case time(Int64)
     /// The newest that an ingestion of that execution made.
     case execution(String)
+    /// The version that the name was given to.
+    case tag(String)
   }
 
   /// The newest version, or nil where there is no table yet: also while its first feed is not committed.
@@ -72,6 +74,7 @@ package final class Table: Sendable {
         throw Problem(.failed, at: [name], "there is no version \(version)", advice: "the newest is \(head)")
       }
       return version
+    case .tag(let tag): return try version(ofTag: tag)
     case .time(let milliseconds):
       guard let version = try log.version(atOrBefore: milliseconds, upTo: head) else {
         let time = Value.timestamp(milliseconds &* 1000).text ?? ""
@@ -134,7 +137,12 @@ package final class Table: Sendable {
     }
     while true {
       try storage.makeDirectories(Layout.bookkeeping)
-      if let lock = try storage.lock(Layout.lock, waits: true), lock.isLinked { return lock }
+      guard let lock = try storage.lock(Layout.lock, waits: true), lock.isLinked else { continue }
+      // Whoever dropped the table held the lock; what is written now would go to the trash.
+      guard try storage.isInPlace() else {
+        throw Problem(.refused, at: [name], "was dropped or moved meanwhile", advice: "see varve tables")
+      }
+      return lock
     }
   }
 

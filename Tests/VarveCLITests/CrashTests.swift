@@ -39,6 +39,24 @@ import Testing
       command: ["ingest", "3.csv", "--into", "t", "--mode", "overwrite"]),
   ]
 
+  private static let twoVersions = [
+    ["ingest", "1.csv", "--into", "t", "--partition-by", "market"], ["ingest", "2.csv", "--into", "t"],
+  ]
+
+  /// Commands that change a table, or what readers see of it, without a feed.
+  static let upkeep = [
+    Scenario(name: "truncate", preparations: twoVersions, command: ["truncate", "t"]),
+    Scenario(
+      name: "truncate of a partition", preparations: twoVersions,
+      command: ["truncate", "t", "--partition", "market=DE"]),
+    Scenario(name: "restore", preparations: twoVersions + [["truncate", "t"]], command: ["restore", "t@1"]),
+    Scenario(name: "rolling readers back", preparations: twoVersions, command: ["publish", "t@1"]),
+    Scenario(
+      name: "publishing what was held",
+      preparations: twoVersions + [["ingest", "3.csv", "--into", "t", "--hold-publish"]],
+      command: ["publish", "t"]),
+  ]
+
   /// A warehouse with its feeds beside it.
   private struct Place {
     let directory: String
@@ -88,6 +106,56 @@ import Testing
     _ scenario: Scenario
   ) throws {
     try sweep(scenario) { FaultRun(under: $0, killAt: $1) }
+  }
+
+  @Test(arguments: upkeep)
+  func `killed at any storage call, a command leaves the table as it was or as it was to be`(
+    _ scenario: Scenario
+  ) throws {
+    try sweep(scenario) { FaultRun(under: $0, killAt: $1) }
+  }
+
+  @Test func `killed at any storage call, a drop leaves the table in its place or in the trash, whole`() throws {
+    let root = try temporaryDirectory()
+    defer { try? FileManager.default.removeItem(atPath: root) }
+    let base = try prepare(CrashTests.upkeep[0], in: root)
+    let rows = try base.rows()
+    for (preparation, command) in [([], ["drop", "t"]), (["drop", "t"], ["restore", "t"])] {
+      if !preparation.isEmpty { #expect(try base.run(preparation).exitCode == 0) }
+      let whole = try base.copy(to: root + "/whole")
+      let calls = try whole.run(command).calls
+      try FileManager.default.removeItem(atPath: whole.directory)
+      for call in 1...calls.count {
+        let trial = try base.copy(to: root + "/trial")
+        defer { try? FileManager.default.removeItem(atPath: trial.directory) }
+        #expect(try trial.run(command) { FaultRun(under: $0, killAt: call) }.exitCode == nil)
+        let left = try trial.rows()
+        #expect(left == nil || left == rows, "call \(call)")
+        if left == nil { #expect(try trial.run(["restore", "t"]).exitCode == 0, "call \(call)") }
+        #expect(try trial.rows() == rows, "call \(call)")
+        #expect(try trial.run(["ingest", "3.csv", "--into", "t"]).exitCode == 0, "call \(call)")
+        #expect(try trial.run(["verify"]).exitCode == 0, "call \(call)")
+      }
+    }
+  }
+
+  @Test(arguments: [["tag", "t@1", "first"], ["hold", "t@1"]])
+  func `killed at any storage call, a tag or hold is set or not`(_ command: [String]) throws {
+    let root = try temporaryDirectory()
+    defer { try? FileManager.default.removeItem(atPath: root) }
+    let base = try prepare(CrashTests.upkeep[0], in: root)
+    let before = try base.run([command[0], "t"]).output
+    let whole = try base.copy(to: root + "/whole")
+    let calls = try whole.run(command).calls
+    for call in 1...calls.count {
+      let trial = try base.copy(to: root + "/trial")
+      defer { try? FileManager.default.removeItem(atPath: trial.directory) }
+      _ = try trial.run(command) { FaultRun(under: $0, killAt: call) }
+      let left = try trial.run([command[0], "t"]).output
+      #expect(left == before || left.contains("\"version\": 1"), "call \(call): \(left)")
+      #expect(try trial.run(command).exitCode == 0 && trial.run(["verify"]).exitCode == 0, "call \(call)")
+      #expect(try trial.run([command[0], "t"]).output.contains("\"version\": 1"))
+    }
   }
 
   @Test(arguments: [scenarios[1], scenarios[2]])

@@ -49,6 +49,8 @@ public struct IngestRequest: Sendable {
   public var publishesIncomplete = false
   /// Stateful merge: versions made by other means since the corrected execution are dropped.
   public var discardsInterposed = false
+  /// Commits the version without showing it to readers.
+  public var holdsPublication = false
   /// Adds `_source`, `_row` and `_execution`.
   public var withOrigin: Bool
   /// Plans, and commits nothing.

@@ -353,7 +353,7 @@ final class Ingestion {
       operation: settings.mode == .append || settings.mode == .overwrite ? .write : .merge,
       mode: settings.mode.rawValue,
       sources: sources, execution: try request.execution.map { try ExecutionKey(parsing: $0).description },
-      rows: change.rows, details: details)
+      rows: change.rows, publishes: !request.holdsPublication, details: details)
     if let run = stateful {
       let versions = try commit(run, change, plan, staging, bookkeeping)
       for committed in versions { onEvent(.committed(table: request.table, version: Int(committed.version))) }

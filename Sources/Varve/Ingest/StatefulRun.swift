@@ -88,7 +88,7 @@ extension Ingestion {
     try set.set.keep(set.bytes, storage: table.storage, execution: run.key, fingerprint: run.fingerprint)
 
     let isReplayed = request.cascades && !run.later.isEmpty && run.isAgain
-    if !run.later.isEmpty, !isReplayed { bookkeeping.publishes = request.publishesIncomplete }
+    if !run.later.isEmpty, !isReplayed { bookkeeping.publishes = request.publishesIncomplete && !request.holdsPublication }
     guard let base = run.base, let head = self.base else {
       let metadata = settings.metadata(
         id: warehouse.surroundings.random.uuid(), schema: plan.schema,
@@ -125,7 +125,7 @@ extension Ingestion {
         onEvent(.remark("replaying execution \(later.key)"))
         kept.details["replayed_from"] = JSONValue(later.record.version)
         kept.details["decision"] = nil
-        kept.publishes = true
+        kept.publishes = !request.holdsPublication
         try replay.merge(set, bookkeeping: kept)
       }
     }

@@ -18,8 +18,7 @@ extension Table.Selector {
     case .date(let days): self = .time(days * 86_400_000)
     case .time(let microseconds): self = .time(microseconds >= 0 ? microseconds / 1_000 : (microseconds - 999) / 1_000)
     case .execution(let name): self = .execution(name)
-    case .tag(let name):
-      throw Problem(.failed, at: [table], "there is no tag \"\(name)\"", advice: "name a version or a time")
+    case .tag(let name): self = .tag(name)
     }
   }
 }

@@ -53,12 +53,13 @@ private func ingestRequest(_ call: Invocation) throws -> IngestRequest {
   request.mode = call["mode"].flatMap { IngestMode(rawValue: $0) }
   request.key = call.list("key")
   request.partitionBy = call.list("partition-by")
-  request.partitions = try declaredPartitions(call)
+  request.partitions = declaredPartitions(call)
   request.execution = call["execution"]
   request.deleteWhen = call["delete-when"]
   request.newestBy = call["newest-by"]
   if let policy = call["on-bad-row"].flatMap({ BadRowPolicy(rawValue: $0) }) { request.badRows = policy }
   request.reingest = call.has("reingest")
+  request.holdsPublication = call.has("hold-publish")
   request.allowEmpty = call.has("allow-empty")
   request.cascades = !call.has("no-cascade")
   request.publishesIncomplete = call.has("publish-incomplete")
@@ -70,7 +71,7 @@ private func ingestRequest(_ call: Invocation) throws -> IngestRequest {
 }
 
 /// Pairs in order; a column that comes again opens the next partition: `market=DE,market=AT` are two.
-private func declaredPartitions(_ call: Invocation) throws -> [[String: String?]] {
+func declaredPartitions(_ call: Invocation) -> [[String: String?]] {
   var partitions: [[String: String?]] = []
   for (column, value) in call.pairs("partition") {
     if partitions.isEmpty || partitions[partitions.count - 1][column] != nil { partitions.append([:]) }

@@ -18,6 +18,7 @@ extension Session {
   }
 
   func history(_ call: Invocation, _ warehouse: Warehouse) throws {
+    if call.has("published") { return try publications(call, warehouse) }
     let entries = try warehouse.history(call.arguments[0], limit: call.integer("limit"))
     let columns: [Listing<HistoryEntry>.Column] = [
       .init("version", .right) { .init($0.version) },
@@ -35,6 +36,54 @@ extension Session {
       .init("ingestion_id", isInTable: false) { text($0.ingestionID) },
     ]
     try write(Listing(columns: columns, entries: entries), call)
+  }
+
+  private func publications(_ call: Invocation, _ warehouse: Warehouse) throws {
+    let columns: [Listing<PublicationRecord>.Column] = [
+      .init("time", "timestamp") { .init($0.timestamp) },
+      .init("version", .right) { .init($0.version) },
+      .init("mode") { .init($0.mode.rawValue) },
+      .init("reason") { .init($0.reason) },
+    ]
+    try write(Listing(columns: columns, entries: warehouse.publications(call.arguments[0])), call)
+  }
+
+  func tag(_ call: Invocation, _ warehouse: Warehouse) throws {
+    let reference = call.arguments[0]
+    let table = String(reference.prefix { $0 != "@" })
+    if call.arguments.count > 1 {
+      if call.has("delete") {
+        try warehouse.untag(table, call.arguments[1])
+      } else {
+        try warehouse.tag(reference, as: call.arguments[1], moves: call.has("move"))
+      }
+      if !call.has("json") { return }
+    }
+    let columns: [Listing<TagSummary>.Column] = [
+      .init("tag") { text($0.name) },
+      .init("version", .right) { .init($0.version) },
+      .init("time", "timestamp") { .init($0.timestamp) },
+    ]
+    try write(Listing(columns: columns, entries: warehouse.tags(table)), call)
+  }
+
+  func hold(_ call: Invocation, _ warehouse: Warehouse) throws {
+    let reference = call.arguments[0]
+    let table = String(reference.prefix { $0 != "@" })
+    if reference != table {
+      if call.has("release") {
+        try warehouse.release(reference)
+      } else {
+        try warehouse.hold(reference, until: call["until"])
+      }
+      if !call.has("json") { return }
+    }
+    let columns: [Listing<TagSummary>.Column] = [
+      .init("version", .right) { .init($0.version) },
+      .init("until") { text($0.until) },
+      .init("time", "timestamp") { .init($0.timestamp) },
+    ]
+    try write(Listing(columns: columns, entries: warehouse.holds(table)), call)
   }
 
   func executions(_ call: Invocation, _ warehouse: Warehouse) throws {

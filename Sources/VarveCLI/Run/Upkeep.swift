@@ -3,6 +3,71 @@ import VarveJSON
 import VarveTables
 
 extension Session {
+  func truncate(_ call: Invocation, _ warehouse: Warehouse) throws {
+    let report = try warehouse.truncate(
+      call.arguments[0], partitions: declaredPartitions(call), isDryRun: call.has("dry-run"))
+    try write(report, call)
+  }
+
+  func restore(_ call: Invocation, _ warehouse: Warehouse) throws {
+    let reference = call.arguments[0]
+    if reference.contains("@") { return try write(warehouse.restore(reference), call) }
+    let version = try warehouse.bringBack(reference)
+    if call.has("json") {
+      let object: JSONValue = ["table": .init(reference), "version": .init(version)]
+      return try output.writeLine(object.text(.pretty))
+    }
+    try output.writeLine("\(reference): brought back, version \(version)")
+  }
+
+  func drop(_ call: Invocation, _ warehouse: Warehouse) throws {
+    let place = try warehouse.drop(call.arguments[0])
+    if call.has("json") {
+      let object: JSONValue = ["table": .init(call.arguments[0]), "path": .init(place)]
+      return try output.writeLine(object.text(.pretty))
+    }
+    try output.writeLine("\(call.arguments[0]): dropped; it lies in \(printable(place))")
+  }
+
+  func publish(_ call: Invocation, _ warehouse: Warehouse) throws {
+    let publication = try warehouse.publish(call.arguments[0], pins: call.has("pin"), unpins: call.has("unpin"))
+    if call.has("json") {
+      let object: JSONValue = [
+        "table": .init(publication.table), "mode": .init(publication.mode.rawValue),
+        "version": .init(publication.version), "newest": .init(publication.newest),
+      ]
+      return try output.writeLine(object.text(.pretty))
+    }
+    let state =
+      switch publication.mode {
+      case .follow: "and follow"
+      case .held: "and stay; the newest is \(publication.newest)"
+      case .pinned: "and are pinned; the newest is \(publication.newest)"
+      }
+    try output.writeLine("\(publication.table): readers see version \(publication.version) \(state)")
+  }
+
+  private func write(_ report: ChangeReport, _ call: Invocation) throws {
+    if call.has("json") {
+      let object: JSONValue = [
+        "table": .init(report.table), "version": .init(report.version), "outcome": .init(report.outcome.rawValue),
+        "rows": json(of: report.rows), "remarks": .array(report.remarks.map { .init($0) }),
+      ]
+      return try output.writeLine(object.text(.pretty))
+    }
+    for text in report.remarks { try errors.writeLine(text) }
+    var parts: [String] = []
+    switch report.outcome {
+    case .committed: parts.append("version \(report.version)")
+    case .unchanged: parts.append("unchanged, still version \(report.version)")
+    case .planned: parts.append("nothing committed, as asked")
+    }
+    for (count, word) in [(report.rows.inserted, "brought back"), (report.rows.deleted, "taken out")] where count > 0 {
+      parts.append("\(grouped(count)) \(count == 1 ? "row" : "rows") \(word)")
+    }
+    try output.writeLine("\(report.table): \(parts.joined(separator: ", "))")
+  }
+
   func verify(_ call: Invocation, _ warehouse: Warehouse) throws {
     let tables = try warehouse.verify(call.arguments.first)
     if call.has("json") {

@@ -4,7 +4,8 @@ internal import Varve
 package let allCommands: [Command] = [
   ingestCommand, previewCommand, cellsCommand, tablesCommand, describeCommand, historyCommand, executionsCommand,
   queryCommand, diffCommand, ingestionsCommand, retryCommand, deadLettersCommand, pushCommand, deliveriesCommand,
-  receiveCommand, verifyCommand, repairCommand,
+  receiveCommand, restoreCommand, truncateCommand, dropCommand, publishCommand, tagCommand, holdCommand,
+  verifyCommand, repairCommand,
 ]
 
 /// Options that stand before or after any command.
@@ -86,6 +87,7 @@ private let ingestCommand = Command(
     Option(
       "on-bad-row", "fail|quarantine", .choice(["fail", "quarantine"]), preset: "fail",
       "Commit nothing when a value does not fit, or keep such rows aside and commit the rest."),
+    .flag("hold-publish", "Commit the version without showing it to readers; `varve publish` does that."),
     .flag("allow-empty", "Let a feed without rows empty what it overwrites."),
     .flag("with-origin", "Add the columns `_source`, `_row` and `_execution`."),
     .flag("reingest", "Apply a feed again that is already in the table."),
@@ -149,7 +151,10 @@ private let describeCommand = Command(
 private let historyCommand = Command(
   "history", "List the versions of a table, newest first",
   arguments: [Argument("TABLE", "The table.")],
-  options: [Option("limit", "N", .integer(1...Int.max), preset: "all", "How many versions to show.")],
+  options: [
+    Option("limit", "N", .integer(1...Int.max), preset: "all", "How many versions to show."),
+    .flag("published", "List what readers were shown other than the newest version, oldest first."),
+  ],
   examples: [("varve history products", "which feed made which version")])
 
 private let executionsCommand = Command(

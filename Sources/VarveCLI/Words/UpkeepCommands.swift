@@ -18,3 +18,74 @@ let repairCommand = Command(
       + "is left is named; then the exit code is 4."
   ],
   examples: [("varve repair products", "after `verify` has found something")])
+
+let restoreCommand = Command(
+  "restore", "Make a new version of an old one, or bring back a dropped table",
+  arguments: [Argument("TABLE[@VERSION]", "The version; of a table that was dropped, its name.")],
+  details: [
+    "Rows, schema and properties become those of the version. Nothing is erased: the versions between stay. "
+      + versionSpellings
+  ],
+  examples: [
+    ("varve restore products@7", "take back all that came after version 7"),
+    ("varve restore products", "bring back the table that was dropped"),
+  ])
+
+let truncateCommand = Command(
+  "truncate", "Empty a table or some partitions, as a new version",
+  arguments: [Argument("TABLE", "The table.")],
+  options: [
+    Option("partition", "C=V,…", .pairs, "The partitions to empty; those that have these values."),
+    .flag("dry-run", "Say what would happen, and commit nothing."),
+  ],
+  details: ["No data is read or removed, so it takes as long for many rows as for few. Older versions stay."],
+  examples: [("varve truncate prices --partition market=DE", "empty one market")])
+
+let dropCommand = Command(
+  "drop", "Take a table away, so that it can be brought back",
+  arguments: [Argument("TABLE", "The table.")],
+  details: ["The table moves to the warehouse's `_trash`, whole; `varve restore TABLE` brings it back."],
+  examples: [("varve drop products", "take the table out of sight")])
+
+let publishCommand = Command(
+  "publish", "Show readers a version",
+  arguments: [Argument("TABLE[@VERSION]", "The version; a bare TABLE is its newest.")],
+  options: [
+    .flag("pin", "Keep readers at this version, whatever is committed."),
+    .flag("unpin", "Let go of the version that readers are pinned to."),
+  ],
+  details: [
+    "The newest version: readers follow from now on. One between what is shown and the newest, while versions are held: "
+      + "they are shown it, and the rest stays held. An older one: they go back to it and are pinned there. "
+      + versionSpellings
+  ],
+  examples: [
+    ("varve ingest new.csv --into products --hold-publish", "commit a version that nobody sees yet"),
+    ("varve publish products", "show it, after it was checked"),
+    ("varve publish products@7", "roll readers back to version 7"),
+  ])
+
+let tagCommand = Command(
+  "tag", "Give a version a name, or list the names",
+  arguments: [
+    Argument("TABLE[@VERSION]", "The version; a bare TABLE is what is published."),
+    Argument("NAME", "The name; without it, all are listed.", isRequired: false),
+  ],
+  options: [
+    .flag("move", "Give a name that is taken to this version."),
+    .flag("delete", "Take the name away."),
+  ],
+  details: ["A version with a name is reached as `products@tag:NAME`, and is never vacuumed."],
+  examples: [
+    ("varve tag products@7 season-2024", "name version 7"),
+    ("varve query 'SELECT count(*) FROM \"products@tag:season-2024\"'", "read it"),
+  ])
+
+let holdCommand = Command(
+  "hold", "Keep a version from being vacuumed, or list what is kept",
+  arguments: [Argument("TABLE[@VERSION]", "The version; a bare TABLE lists its holds.")],
+  options: [
+    Option("until", "WHEN", .text, preset: "until it is released", "A date or UTC time at which the hold ends."),
+    .flag("release", "Let go of the version."),
+  ],
+  examples: [("varve hold products@7 --until 2030-01-01", "keep version 7")])

@@ -50,6 +50,9 @@ package enum Layout {
   package static func proxyPast(_ ordinal: Int64) -> String { "\(proxyHistory)/\(digits(ordinal, 20)).json" }
   package static func proxyShard(_ sha256: String) -> String { "\(proxyShards)/\(sha256).json" }
 
+  package static let tags = "_varve/tags.json"
+  static let tagsDraft = "_varve/.tags.json.tmp"
+
   // Data.
   package static let manifestName = "_manifest.json"
   /// `v00000007`, below the partition's directory.
@@ -83,6 +86,16 @@ package enum Layout {
   package static let ledger = "varve.sqlite"
   /// Kernel locks on its bytes tell which entries of the ledger a living process works on; it holds nothing.
   package static let ledgerLocks = "varve.locks"
+  /// Tables that were dropped: each as it was, under `<table>@<milliseconds since 1970>`.
+  package static let droppedTables = "_trash"
+  package static func droppedTable(_ name: String, at milliseconds: Int64) -> String {
+    "\(droppedTables)/\(name)@\(milliseconds)"
+  }
+  /// When the table of that name was dropped that lies there, or nil.
+  package static func dropTime(ofName directory: String, table: String) -> Int64? {
+    guard directory.hasPrefix("\(table)@") else { return nil }
+    return Int64(directory.dropFirst(table.utf8.count + 1))
+  }
   package static let transactions = "_transactions"
   /// A file for each decision that may not be carried out yet, locked by its writer.
   package static let pendingTransactions = "_transactions/pending"
@@ -151,7 +164,7 @@ package enum TableName {
         .usage, "\"\(name)\" is no table name",
         advice: "use 1 to 63 small letters, digits and underscores, not beginning with a digit")
     }
-    guard name != Layout.inbox, name != Layout.transactions else {
+    guard ![Layout.inbox, Layout.transactions, Layout.droppedTables].contains(name) else {
       throw Problem(.usage, "\"\(name)\" is reserved for Varve itself", advice: "choose another table name")
     }
   }

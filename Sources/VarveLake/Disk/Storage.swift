@@ -45,6 +45,17 @@ package final class Storage: Sendable {
     throw problem("open the directory", name)
   }
 
+  /// Whether the path that it was opened by still leads to this directory.
+  func isInPlace() throws -> Bool {
+    var (here, there) = (stat(), stat())
+    guard fstat(descriptor, &here) == 0 else { throw problem("look at", "") }
+    guard stat(path, &there) == 0 else {
+      if errno == ENOENT || errno == ENOTDIR { return false }
+      throw problem("look at", "")
+    }
+    return here.st_ino == there.st_ino && here.st_dev == there.st_dev
+  }
+
   static let directoryMode: mode_t = 0o700
   static let fileMode: UInt32 = 0o600
   /// Of what must never change once it is complete.

@@ -84,6 +84,25 @@ extension Audit {
     return sum
   }
 
+  // MARK: Tags
+
+  func checkTags() throws {
+    guard let bytes = try storage.read(Layout.tags) else { return }
+    report.fileCount += 1
+    report.byteCount += bytes.count
+    guard let tags = try? Tags(bytes, place: [table, Layout.tags]) else {
+      return find(
+        bytes.last == UInt8(ascii: "}") ? .altered : .truncated, Layout.tags, "does not hold what was written")
+    }
+    let named =
+      tags.tags.map { ($0.value.version, $0.value.entrySHA256) } + tags.holds.map { ($0.key, $0.value.entrySHA256) }
+    if let (version, _) = named.first(where: { version, sha256 in
+      entries[version].map { $0.sha256 != sha256 && !$0.isAltered } ?? true
+    }) {
+      find(.contradictory, Layout.tags, "names a version \(version) that is not the one in the log")
+    }
+  }
+
   // MARK: Shards
 
   func checkShards() throws {

@@ -94,6 +94,7 @@ package final class Audit {
     try checkProxy()
     try checkShards()
     try checkStates()
+    try checkTags()
     try checkContents()
     try findStrays()
     report.findings.sort { one, other in

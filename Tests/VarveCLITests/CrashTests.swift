@@ -37,6 +37,22 @@ import Testing
     Scenario(
       name: "overwrite", preparations: [["ingest", "1.csv", "--into", "t"]],
       command: ["ingest", "3.csv", "--into", "t", "--mode", "overwrite"]),
+    Scenario(
+      name: "insert",
+      preparations: [
+        ["ingest", "1.csv", "--into", "t", "--partition-by", "market", "--key", "sku", "--mode", "insert"]
+      ],
+      command: ["ingest", "2.csv", "--into", "t"]),
+    Scenario(
+      name: "the first execution", preparations: [],
+      command: ["ingest", "1.csv", "--into", "t", "--key", "sku", "--mode", "stateful-merge", "--execution", "1"]),
+    Scenario(
+      name: "backfill",
+      preparations: [executed("1", of: "1.csv"), executed("2", of: "2.csv"), executed("3", of: "3.csv")],
+      command: executed("1", of: "3.csv")),
+    Scenario(
+      name: "backfill without cascade", preparations: [executed("1", of: "1.csv"), executed("2", of: "2.csv")],
+      command: executed("1", of: "3.csv") + ["--no-cascade"]),
   ]
 
   private static let twoVersions = [
@@ -56,6 +72,13 @@ import Testing
       preparations: twoVersions + [["ingest", "3.csv", "--into", "t", "--hold-publish"]],
       command: ["publish", "t"]),
   ]
+
+  private static func executed(_ execution: String, of feed: String) -> [String] {
+    [
+      "ingest", feed, "--into", "t", "--key", "sku", "--mode", "stateful-merge", "--partition-by", "market",
+      "--execution", execution,
+    ]
+  }
 
   /// A warehouse with its feeds beside it.
   private struct Place {

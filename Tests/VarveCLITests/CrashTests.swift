@@ -162,6 +162,35 @@ import Testing
     }
   }
 
+  @Test func `killed at any storage call, a repair is done by the next one`() throws {
+    let root = try temporaryDirectory()
+    defer { try? FileManager.default.removeItem(atPath: root) }
+    let base = try prepare(CrashTests.upkeep[0], in: root)
+    let rows = try base.rows()
+    let table = base.warehouse + "/t"
+    let files = try #require(FileManager.default.enumerator(atPath: table)?.allObjects as? [String])
+    // A proxy cut off, a manifest lost, and two parts in each other's place.
+    try Data("{".utf8).write(to: URL(fileURLWithPath: table + "/_proxy.json"))
+    try FileManager.default.removeItem(atPath: table + "/market=DE/v00000002/_manifest.json")
+    let parts = files.filter { $0.hasSuffix(".parquet") && $0.contains("v00000001") }.sorted().map { table + "/" + $0 }
+    try FileManager.default.moveItem(atPath: parts[0], toPath: table + "/aside")
+    try FileManager.default.moveItem(atPath: parts[1], toPath: parts[0])
+    try FileManager.default.moveItem(atPath: table + "/aside", toPath: parts[1])
+    #expect(try base.run(["verify"]).exitCode == 4)
+    let whole = try base.copy(to: root + "/whole")
+    let outcome = try whole.run(["repair"])
+    #expect(outcome.exitCode == 0, "\(outcome.errors)")
+    #expect(try whole.rows() == rows)
+    for call in sample(outcome.calls) {
+      let trial = try base.copy(to: root + "/trial")
+      defer { try? FileManager.default.removeItem(atPath: trial.directory) }
+      #expect(try trial.run(["repair"]) { FaultRun(under: $0, killAt: call) }.exitCode == nil)
+      let again = try trial.run(["repair"])
+      #expect(again.exitCode == 0, "call \(call): \(again.output)")
+      #expect(try trial.rows() == rows && trial.run(["verify"]).exitCode == 0, "call \(call)")
+    }
+  }
+
   @Test(arguments: [["tag", "t@1", "first"], ["hold", "t@1"]])
   func `killed at any storage call, a tag or hold is set or not`(_ command: [String]) throws {
     let root = try temporaryDirectory()

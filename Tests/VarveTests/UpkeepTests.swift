@@ -131,4 +131,25 @@ import Varve
     #expect(try problem { try here.warehouse.tag("t", as: "../x") }.kind == .usage)
     #expect(try here.warehouse.verify().allSatisfy(\.isWhole))
   }
+
+  @Test func `a dynamic overwrite replaces the partitions of its feed, and no more of them than it may`() throws {
+    let here = try partitioned()
+    func overwrite(_ text: String, max: Int = 2, _ change: (inout IngestRequest) -> Void = { _ in }) throws
+      -> IngestReport
+    {
+      try here.ingest("o.csv", "sku,market,price\n" + text) {
+        $0.mode = .overwrite
+        $0.dynamicPartitionsMax = max
+        change(&$0)
+      }
+    }
+    let planned = try overwrite("X,DE,7\nY,,8\n") { $0.dryRun = true }
+    #expect(planned.outcome == .planned && planned.plan.contains { $0.contains("market=DE") })
+    #expect(try overwrite("X,DE,7\nY,,8\n").version == 3)
+    #expect(try here.rows("SELECT sku FROM t ORDER BY sku") == ["B", "X", "Y"])
+    #expect(try overwrite("X,DE,7\nY,,8\n").outcome == .unchanged)
+    #expect(try problem { _ = try overwrite("P,DE,1\nQ,AT,1\nR,FR,1\n") }.kind == .refused)
+    #expect(try problem { _ = try overwrite("P,DE,1\n") { $0.partitions = [["market": "DE"]] } }.kind == .usage)
+    #expect(try here.rows("SELECT sku FROM t ORDER BY sku") == ["B", "X", "Y"])
+  }
 }

@@ -116,6 +116,7 @@ extension IngestRequest {
         }),
     ]
     identity["execution"] = execution.map(JSONValue.string)
+    if dynamicPartitionsMax != nil { identity["dynamic"] = true }
     if !partitions.isEmpty { identity["partitions"] = .array(partitions.map(\.json)) }
     let id = Digest.sha256(JSONValue.object(identity).bytes(.canonical)).prefix(32)
     return IngestionRecord(

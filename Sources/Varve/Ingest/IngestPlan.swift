@@ -7,6 +7,8 @@ struct IngestPlan: Sendable {
   let settings: TableSettings
   /// The declared ones, of an overwrite.
   let partitions: [[String: String?]]
+  /// Of an overwrite whose feed says what it replaces: how many partitions at most.
+  let dynamicPartitionsMax: Int?
   let allowEmpty: Bool
   let spooled: SpooledFeed
   let schema: Schema
@@ -70,9 +72,14 @@ struct IngestPlan: Sendable {
     switch settings.mode {
     case .append: .append
     case .insert: .insert(newestBy: settings.newestBy)
-    case .overwrite: .overwrite(partitions.isEmpty ? .table : .partitions(partitions), allowEmpty: allowEmpty)
+    case .overwrite: .overwrite(scope, allowEmpty: allowEmpty)
     case .merge, .statefulMerge: .merge(deleteWhen: deleteWhen, newestBy: settings.newestBy)
     }
+  }
+
+  private var scope: OverwriteScope {
+    if let dynamicPartitionsMax { return .partitionsOfFeed(max: dynamicPartitionsMax) }
+    return partitions.isEmpty ? .table : .partitions(partitions)
   }
 
   /// A table remembers the column, and feeds that delete nothing may lack it; a feed for which it was asked may not.

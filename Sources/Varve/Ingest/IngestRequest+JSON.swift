@@ -26,6 +26,8 @@ extension IngestRequest {
     if badRows != .fail { note("on_bad_row", badRows.rawValue) }
     note("reingest", reingest)
     note("allow_empty", allowEmpty)
+    if let dynamicPartitionsMax { object["dynamic_partitions_max"] = JSONValue(dynamicPartitionsMax) }
+    note("hold_publish", holdsPublication)
     note("no_cascade", !cascades)
     note("publish_incomplete", publishesIncomplete)
     note("discard_interposed", discardsInterposed)
@@ -54,6 +56,8 @@ extension IngestRequest {
     badRows = json["on_bad_row"]?.string.flatMap(BadRowPolicy.init(rawValue:)) ?? .fail
     reingest = flag("reingest")
     allowEmpty = flag("allow_empty")
+    dynamicPartitionsMax = json["dynamic_partitions_max"]?.int
+    holdsPublication = flag("hold_publish")
     cascades = !flag("no_cascade")
     publishesIncomplete = flag("publish_incomplete")
     discardsInterposed = flag("discard_interposed")

@@ -32,6 +32,8 @@ public struct IngestRequest: Sendable {
   public var partitionBy: [String]
   /// Overwrite: the partitions that are replaced, each a value per named column. Empty: the whole table.
   public var partitions: [[String: String?]]
+  /// Overwrite: replaces the partitions that the feed has rows of, this many at most; nil: what is declared.
+  public var dynamicPartitionsMax: Int?
   /// Which run this is: a date, a UTC time or an integer, as given.
   public var execution: String?
   /// Merge: the boolean column whose true deletes the row.

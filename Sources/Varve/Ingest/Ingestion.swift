@@ -143,7 +143,9 @@ final class Ingestion {
     let sources = try sources()
 
     let plan = IngestPlan(
-      settings: settings, partitions: request.partitions, allowEmpty: request.allowEmpty, spooled: spooled,
+      settings: settings, partitions: request.partitions,
+      dynamicPartitionsMax: request.dynamicPartitionsMax.map { request.dryRun ? Int.max : $0 },
+      allowEmpty: request.allowEmpty, spooled: spooled,
       schema: try PartitionBy.extend(joined.schema, by: settings.partitionBy), basedOn: base?.metadata,
       rowsRead: spool.rowsRead, rowsRejected: spool.rejections.rowCount, staging: staging, limits: warehouse.limits,
       storage: table.storage)
@@ -311,6 +313,7 @@ final class Ingestion {
       "mode": .string(settings.mode.rawValue), "sources": .array(sources.map(\.json)), "table": .string(request.table),
     ]
     if let execution = request.execution { object["execution"] = .string(execution) }
+    if request.dynamicPartitionsMax != nil { object["dynamic"] = true }
     if !request.partitions.isEmpty { object["partitions"] = .array(request.partitions.map(\.json)) }
     if request.reingest || settings.mode == .overwrite, let base { object["base"] = JSONValue(base.version) }
     return String(Digest.sha256(Array(JSONValue.object(object).text(.canonical).utf8)).prefix(32))
@@ -330,6 +333,7 @@ final class Ingestion {
     if !revised.isEmpty {
       details["revises"] = .array(revised.map { ["name": .string($0.key), "version": JSONValue($0.value)] })
     }
+    if request.dynamicPartitionsMax != nil { details["dynamic"] = true }
     if !request.partitions.isEmpty { details["partitions"] = .array(request.partitions.map(\.json)) }
     if let kept = try spool.quarantine.keep(table.storage, ingestion: ingestionID) {
       details["quarantine"] = [

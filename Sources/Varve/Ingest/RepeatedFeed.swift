@@ -31,6 +31,7 @@ struct RepeatedFeed {
     guard let bookkeeping = entry.bookkeeping, bookkeeping.mode == IngestMode.overwrite.rawValue,
       bookkeeping.details["partitions"] == (request.partitions.isEmpty ? nil : .array(request.partitions.map(\.json)))
     else { return false }
+    guard (bookkeeping.details["dynamic"] != nil) == (request.dynamicPartitionsMax != nil) else { return false }
     guard version < base.version else { return true }
     for later in (version + 1)...base.version {
       if try table.log.entry(existing: later).changesRows { return false }

@@ -88,7 +88,9 @@ extension Ingestion {
     try set.set.keep(set.bytes, storage: table.storage, execution: run.key, fingerprint: run.fingerprint)
 
     let isReplayed = request.cascades && !run.later.isEmpty && run.isAgain
-    if !run.later.isEmpty, !isReplayed { bookkeeping.publishes = request.publishesIncomplete && !request.holdsPublication }
+    if !run.later.isEmpty, !isReplayed {
+      bookkeeping.publishes = request.publishesIncomplete && !request.holdsPublication
+    }
     guard let base = run.base, let head = self.base else {
       let metadata = settings.metadata(
         id: warehouse.surroundings.random.uuid(), schema: plan.schema,

@@ -51,6 +51,15 @@ struct TableSettings: Sendable {
     if !request.partitions.isEmpty, mode != .overwrite {
       throw Problem(.usage, "--partition goes with --mode overwrite", advice: "leave it out, or overwrite")
     }
+    if request.dynamicPartitionsMax != nil {
+      guard mode == .overwrite, request.partitions.isEmpty else {
+        throw Problem(.usage, "--dynamic goes with --mode overwrite, without --partition")
+      }
+      guard !partitionBy.isEmpty else {
+        throw Problem(
+          .usage, at: [request.table], "--dynamic: the table has no partitions", advice: "overwrite it as a whole")
+      }
+    }
   }
 
   private static func settle<Wanted: Equatable>(

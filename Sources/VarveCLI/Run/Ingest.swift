@@ -54,6 +54,7 @@ private func ingestRequest(_ call: Invocation) throws -> IngestRequest {
   request.key = call.list("key")
   request.partitionBy = call.list("partition-by")
   request.partitions = declaredPartitions(call)
+  if call.has("dynamic") { request.dynamicPartitionsMax = call.integer("partitions-max") ?? 100 }
   request.execution = call["execution"]
   request.deleteWhen = call["delete-when"]
   request.newestBy = call["newest-by"]

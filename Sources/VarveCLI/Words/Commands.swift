@@ -81,6 +81,10 @@ private let ingestCommand = Command(
       "The columns that part the table; `year|month|week|day(column)` makes one of a date."),
     Option(
       "partition", "C=V,…", .pairs, "The partition that an overwrite replaces; rows outside it are refused."),
+    .flag("dynamic", "Overwrite the partitions that the feed has rows of; `--dry-run` lists them."),
+    Option(
+      "partitions-max", "N", .integer(1...10_000), preset: "100",
+      "How many partitions an overwrite with --dynamic may replace."),
     Option("execution", "WHEN", .text, "The run this feed belongs to: a date, a UTC time or an integer."),
     Option("delete-when", "C", .text, "In a merge, a column that is true in rows to be deleted."),
     Option("newest-by", "C", .text, "In a merge, the column whose highest value wins among rows of one key."),

@@ -6,7 +6,7 @@ extension PlanExecution {
   /// A partition that already consists of exactly the files that would be written stays as it is, and its rows count as
   /// unchanged: writing a feed again over itself is no change.
   func overwrite(_ scope: OverwriteScope, allowEmpty: Bool) throws -> StagedChange {
-    let declared = try DeclaredPartitions(scope, plan)
+    let declared = try DeclaredPartitions(settled(scope), plan)
     let layout = plan.layout
     let removed = plan.base.files.indices.filter { declared.firstHolding(layout.typed(plan.base.files[$0])) != nil }
     try check(declared, emptying: removed, allowEmpty: allowEmpty)
@@ -29,6 +29,33 @@ extension PlanExecution {
     let read = plan.key.isEmpty || plan.keyDecidesPartition ? declared.reads : .everything
     return StagedChange(
       added: change.added, removed: change.removed, schema: plan.schema, reads: reads(read), rows: rows)
+  }
+
+  /// Of a feed that says by itself what it replaces: its partitions, in order.
+  private func settled(_ scope: OverwriteScope) throws -> OverwriteScope {
+    guard case .partitionsOfFeed(let max) = scope else { return scope }
+    let layout = plan.narrowLayout([])
+    let feed = try FeedRows(plan.feed, fields: layout.schema.fields, layout: layout)
+    var found: [[UInt8]: [String: String?]] = [:]
+    var last: [UInt8] = []
+    while let rows = try feed.next() {
+      let keys = layout.keys(rows.batch)
+      for row in 0..<rows.batch.rowCount where found.isEmpty || !keys[row].elementsEqual(last) {
+        last = Array(keys[row])
+        guard found[last] == nil else { continue }
+        found[last] = Dictionary(
+          uniqueKeysWithValues: zip(layout.names, layout.columns).map { name, column in
+            let value = rows.batch.columns[column].value(at: row)
+            return (name, value == .null ? nil : value.text)
+          })
+      }
+    }
+    guard found.count <= max else {
+      throw Problem(
+        .refused, at: [plan.feed.file], "has rows of \(found.count) partitions, and \(max) may be replaced at most",
+        advice: "look at them with --dry-run, and raise --partitions-max if that is meant")
+    }
+    return .partitions(found.sorted { $0.key.lexicographicallyPrecedes($1.key) }.map(\.value))
   }
 
   /// Refuses rows that lie in no declared partition, and partitions that would be left empty.
@@ -106,6 +133,7 @@ private struct DeclaredPartitions {
     let layout = plan.layout
     names = layout.names
     guard case .partitions(let declared) = scope else {
+      precondition(scope == .table, "the feed's partitions are known before")
       specifications = nil
       return
     }

@@ -29,6 +29,8 @@ package enum OverwriteScope: Hashable, Sendable {
   case table
   /// All partitions that have these values in these partition columns; a nil value is null. Every row must lie in one.
   case partitions([[String: String?]])
+  /// The partitions that the feed has rows of, refused where they are more than `max`.
+  case partitionsOfFeed(max: Int)
 }
 
 /// A change to a table, as a value: what is read, what is computed of it and where the result goes. An engine carries
@@ -112,6 +114,10 @@ package struct PartitionPlan: Sendable {
       try checkColumn(deleteWhen, option: "--delete-when", isBoolean: true)
       try checkColumn(newestBy, option: "--newest-by", isBoolean: false)
     case .overwrite(.table, _): break
+    case .overwrite(.partitionsOfFeed, _):
+      if partitionBy.isEmpty {
+        throw Problem(.usage, "--dynamic: the table has no partitions", advice: "overwrite it as a whole")
+      }
     case .overwrite(.partitions(let declared), _):
       for name in declared.flatMap(\.keys) where !partitionBy.contains(where: { $0.name == name }) {
         throw Problem(
@@ -182,6 +188,7 @@ extension PartitionPlan: CustomStringConvertible {
     case .append: return key.isEmpty ? "append" : "append\(named), none of which may be there"
     case .insert: return "insert\(named) what is not there"
     case .overwrite(.table, _): return "overwrite the table"
+    case .overwrite(.partitionsOfFeed(let max), _): return "overwrite the feed's partitions, \(max) at most"
     case .overwrite(.partitions(let declared), _):
       let texts = declared.map { spec in
         spec.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value ?? "null")" }.joined(separator: "/")

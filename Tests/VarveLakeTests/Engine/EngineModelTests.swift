@@ -286,6 +286,8 @@ struct ModelTable {
     case .merge(let deleteWhen, let newestBy):
       return try model.merge(feed, deleteWhen: deleteWhen, newestBy: newestBy, absentIsNull: absentIsNull)
     case .overwrite(.table, _): try model.overwrite(feed, markets: nil)
+    case .overwrite(.partitionsOfFeed, _):
+      try model.overwrite(feed, markets: feed.map { $0["market"] ?? .null })
     case .overwrite(.partitions(let declared), _):
       try model.overwrite(feed, markets: declared.map { $0["market"]!.map { .text($0) } ?? .null })
     }

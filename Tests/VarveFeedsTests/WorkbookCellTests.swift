@@ -68,7 +68,9 @@ import VarveTables
       let spelled = try #require(line.firstMatch(of: /"v":(.*)\}/)).1
       #expect(Double(spelled) == value, "seed \(seed)")
       let isWhole = !spelled.contains(where: ".eE".contains)
-      #expect(isWhole || digits(spelled) == digits(value.description[...]), "seed \(seed)")
+      let shortest = digits(value.description[...])
+      // Of 16 and 17 digits, more than one spelling gives the same double.
+      #expect(isWhole || shortest.count > 15 || digits(spelled) == shortest, "seed \(seed)")
     }
   }
 

@@ -21,6 +21,8 @@ def test_a_wildcard_stands_for_part_of_a_line_or_for_lines():
     assert transcripts.matches(["…"], [])
     assert not transcripts.matches(["a … c"], ["a b d"])
     assert not transcripts.matches(["a"], ["a", "b"])
+    assert transcripts.matches(["part-0123456789abcdef, 1,234 bytes"], ["part-fedcba9876543210, 7 bytes"])
+    assert not transcripts.matches(["7 rows"], ["8 rows"])
 
 
 def test_the_sample_feeds_are_what_their_script_makes(tmp_path):

@@ -152,4 +152,40 @@ import Varve
     #expect(try problem { _ = try overwrite("P,DE,1\n") { $0.partitions = [["market": "DE"]] } }.kind == .usage)
     #expect(try here.rows("SELECT sku FROM t ORDER BY sku") == ["B", "X", "Y"])
   }
+
+  @Test func `damage to kept inputs, and to a newest version that nobody is shown, is found`() throws {
+    let here = try TemporaryWarehouse()
+    for (day, price) in [("2024-10-01", 1), ("2024-10-02", 2)] {
+      try here.ingest("d.csv", "sku,price\nA,\(price)\n") {
+        $0.mode = .statefulMerge
+        $0.key = ["sku"]
+        $0.execution = day
+      }
+    }
+    try here.ingest("h.csv", "sku,price\nA,3\n") {
+      $0.mode = .statefulMerge
+      $0.execution = "2024-10-03"
+      $0.holdsPublication = true
+    }
+    #expect(try here.warehouse.verify()[0].findings.isEmpty)
+    let root = here.directory + "/warehouse/"
+    for path in here.files()
+    where path.contains("change-sets/") || path.hasSuffix("_delta_log/00000000000000000003.json") {
+      let url = URL(fileURLWithPath: root + path)
+      guard let whole = try? Data(contentsOf: url) else { continue }
+      let time = try FileManager.default.attributesOfItem(atPath: root + path)[.modificationDate]
+      func put(_ data: Data) throws {
+        try FileManager.default.removeItem(atPath: root + path)
+        try data.write(to: url)
+        try FileManager.default.setAttributes([.modificationDate: time!], ofItemAtPath: root + path)
+      }
+      var flipped = whole
+      flipped[whole.count / 2] ^= 1
+      try put(flipped)
+      let found = try here.warehouse.verify()[0].findings.filter(\.isDamage)
+      #expect(found.map { "t/" + $0.path } == [path])
+      try put(whole)
+    }
+    #expect(try here.warehouse.verify()[0].findings.isEmpty)
+  }
 }

@@ -225,7 +225,13 @@ package struct Committer: Sendable {
     attempt {
       try index.update(ManifestChanges.of(sealed.entry, partitionColumns: head.partitionColumns), storage)
       let proxy = try Proxy.read(storage)
-      guard commit.bookkeeping.publishes, proxy?.mode ?? .follow == .follow else { return }
+      guard commit.bookkeeping.publishes, proxy?.mode ?? .follow == .follow else {
+        if var proxy {
+          proxy.newest = .init(version: sealed.version, entrySHA256: sealed.entry.sha256)
+          try proxy.write(storage)
+        }
+        return
+      }
       try Proxy(
         table: head.metadata.id, mode: .follow, version: sealed.version, entrySHA256: sealed.entry.sha256, index: index,
         ordinal: proxy?.ordinal ?? 0

@@ -69,7 +69,24 @@ package struct ChangeSet: Sendable {
     if let sheet = feed.sheet { object["sheet"] = .string(sheet) }
     if let deleteWhen { object["delete_when"] = .string(deleteWhen) }
     if let newestBy { object["newest_by"] = .string(newestBy) }
+    // The document's own digest, last: no log entry names it.
+    object["document_sha256"] = .string(Digest.sha256(JSONValue.object(object).bytes()))
     return .object(object)
+  }
+
+  /// What a document says of its rows, where the document is as it was written.
+  static func rows(toldBy document: [UInt8]) -> (name: String, byteCount: Int, sha256: String)? {
+    guard let json = try? JSONValue(parsing: document), let members = json.object?.members,
+      members.last?.key == "document_sha256", let own = members.last?.value.string, json.bytes() == document,
+      Digest.sha256(
+        JSONValue.object(JSONObject(members.dropLast().map { ($0.key, $0.value) })).bytes()) == own,
+      let sha256 = json["sha256"]?.string, let byteCount = json["bytes"]?.int
+    else { return nil }
+    return (dataName, byteCount, sha256)
+  }
+
+  static func document(execution: String, fingerprint: String) -> String {
+    Layout.join(Layout.changeSet(execution, fingerprint), documentName)
   }
 
   /// The change set that was kept for a run; nil where none is.

@@ -27,6 +27,18 @@ package struct Proxy: Hashable, Sendable {
   /// The version that a commit was about to record unpublished when it held the proxy. If it never did, the proxy goes
   /// on following.
   package var heldFor: Int64?
+  /// The newest version, while readers are not shown it: its log entry has nothing after it that would prove it.
+  package var newest: Newest?
+
+  package struct Newest: Hashable, Sendable {
+    package var version: Int64
+    package var entrySHA256: String
+
+    package init(version: Int64, entrySHA256: String) {
+      self.version = version
+      self.entrySHA256 = entrySHA256
+    }
+  }
 
   package init(
     table: String, mode: Mode, version: Int64, entrySHA256: String, index: ManifestIndex, ordinal: Int64 = 0,
@@ -61,6 +73,9 @@ package struct Proxy: Hashable, Sendable {
     self.init(
       table: table, mode: mode, version: version, entrySHA256: entry, index: ManifestIndex(json: json["index"]),
       ordinal: json["ordinal"]?.int64 ?? 0, heldFor: json["held_for"]?.int64)
+    if let version = json["newest"]?["version"]?.int64, let entry = json["newest"]?["entry"]?.string {
+      newest = Newest(version: version, entrySHA256: entry)
+    }
   }
 
   private var json: JSONObject {
@@ -69,6 +84,7 @@ package struct Proxy: Hashable, Sendable {
       "version": JSONValue(version), "entry": .string(entrySHA256), "ordinal": JSONValue(ordinal),
     ]
     if let heldFor { json["held_for"] = JSONValue(heldFor) }
+    if let newest { json["newest"] = ["version": JSONValue(newest.version), "entry": .string(newest.entrySHA256)] }
     json["index"] = index.json
     return json
   }
@@ -99,6 +115,7 @@ package struct Proxy: Hashable, Sendable {
     next.ordinal += 1
     var past = next.json
     past["index"] = nil
+    past["newest"] = nil
     past["timestamp"] = JSONValue(timestamp)
     past["reason"] = .string(reason)
     try storage.makeDirectories(Layout.proxyHistory)

@@ -15,9 +15,10 @@ extension Table {
     try storage.sync(Layout.log)
     let shown = try version.map { try snapshot(at: .version($0)) } ?? head
     precondition(mode != .follow || shown.version == head.version, "a proxy that follows shows the head")
-    let proxy = Proxy(
+    var proxy = Proxy(
       table: shown.metadata.id, mode: mode, version: shown.version, entrySHA256: shown.entrySHA256,
       index: try log.manifestIndex(at: shown.version), ordinal: try Proxy.read(storage)?.ordinal ?? 0)
+    if shown.version < head.version { proxy.newest = .init(version: head.version, entrySHA256: head.entrySHA256) }
     try proxy.publish(storage, timestamp: clock.milliseconds(), reason: reason)
     return shown.version
   }

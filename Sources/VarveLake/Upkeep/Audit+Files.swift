@@ -67,7 +67,7 @@ extension Audit {
 
   private func judge(_ path: String, _ file: TrackedFile, _ look: Look) throws {
     let last = max(file.addedAt, file.lastLive ?? head)
-    let versions = file.addedAt...last
+    let versions = file.isData ? file.addedAt...last : nil
     if look.isMissing { return try judgeMissing(path, file, versions) }
     report.fileCount += 1
     report.byteCount += look.byteCount
@@ -95,7 +95,7 @@ extension Audit {
     find(kind, path, what, versions: versions, remedy: remedy)
   }
 
-  private func judgeMissing(_ path: String, _ file: TrackedFile, _ versions: ClosedRange<Int64>) throws {
+  private func judgeMissing(_ path: String, _ file: TrackedFile, _ versions: ClosedRange<Int64>?) throws {
     let removed = try vacuumed ?? Vacuums.removed(in: storage)
     vacuumed = removed
     if let lastLive = file.lastLive {

@@ -10,6 +10,7 @@ extension Audit {
     }
     if let bytes = try storage.read(Layout.proxy), let proxy = try? Proxy(bytes, place: []) {
       testify(proxy.version, proxy.entrySHA256, Layout.proxy)
+      if let newest = proxy.newest { testify(newest.version, newest.entrySHA256, Layout.proxy) }
     }
     for name in try storage.list(Layout.proxyHistory) where Layout.version(ofLogName: name) != nil {
       let path = Layout.join(Layout.proxyHistory, name)

@@ -63,7 +63,7 @@ extension Audit {
       Layout.partNumber(ofName: name) != nil && Layout.version(ofDirectoryName: Layout.name(Layout.parent(path))) != nil
     let head = isOurs ? name.split(separator: "-").last.map { String($0.prefix(16)) } : nil
     tracked[key] = TrackedFile(
-      byteCount: add.byteCount, sha256: sha256 ?? head, addedAt: version, lastLive: nil, isSealed: isOurs)
+      byteCount: add.byteCount, sha256: sha256 ?? head, addedAt: version, lastLive: nil)
   }
 
   private func take(_ entry: LogEntry) throws {
@@ -80,8 +80,31 @@ extension Audit {
     if let kept = entry.bookkeeping?.details["quarantine"], let path = kept["path"]?.string,
       let sha256 = kept["sha256"]?.string, LogPath.isSafe(path)
     {
-      tracked[ExactText(path)] = TrackedFile(sha256: sha256, addedAt: version, lastLive: version - 1)
+      tracked[ExactText(path)] = TrackedFile(sha256: sha256, addedAt: version, lastLive: version - 1, isData: false)
     }
+    try takeChangeSet(entry)
+  }
+
+  /// The input that was kept of an execution, by which it can be replayed.
+  private func takeChangeSet(_ entry: LogEntry) throws {
+    guard let bookkeeping = entry.bookkeeping, bookkeeping.mode == ExecutionState.mode,
+      let execution = bookkeeping.execution, let fingerprint = bookkeeping.fingerprint
+    else { return }
+    let path = ChangeSet.document(execution: execution, fingerprint: fingerprint)
+    guard LogPath.isSafe(path), changeSets.insert(ExactText(path)).inserted else { return }
+    guard let bytes = try storage.read(path) else {
+      let removed = try Vacuums.removed(in: storage)[ExactText(path)] != nil
+      return find(removed ? .vacuumed : .missing, path, removed ? "was removed by a vacuum" : "is missing")
+    }
+    report.fileCount += 1
+    report.byteCount += bytes.count
+    guard let rows = ChangeSet.rows(toldBy: bytes) else {
+      return find(
+        bytes.last == UInt8(ascii: "}") ? .altered : .truncated, path, "does not hold what was written")
+    }
+    tracked[ExactText(Layout.join(Layout.parent(path), rows.name))] = TrackedFile(
+      byteCount: rows.byteCount, sha256: rows.sha256, addedAt: entry.version, lastLive: entry.version - 1, isData: false
+    )
   }
 
   // MARK: One manifest

@@ -28,6 +28,9 @@ extension Audit {
     guard entry.sha256 == proxy.entrySHA256 else {
       return try wrong(.altered, "names another entry of version \(proxy.version) than the one in the log")
     }
+    if let newest = proxy.newest, entries[newest.version].map({ $0.sha256 != newest.entrySHA256 }) ?? true {
+      return try wrong(.altered, "names another entry of version \(newest.version) than the one in the log")
+    }
     guard sums[proxy.version]?.index == proxy.index, proxy.bytes == bytes else {
       let isExtended = bytes.count > proxy.bytes.count && bytes.starts(with: proxy.bytes)
       return try wrong(isExtended ? .extended : .altered, "does not hold what was written")
@@ -61,11 +64,13 @@ extension Audit {
       if heldFor != nil { mode = .held }
     }
     guard let entry = entries[version], let index = try sum(at: version)?.index else { return nil }
-    return .write(
-      Proxy(
-        table: metadata.id, mode: mode, version: version, entrySHA256: entry.sha256, index: index,
-        ordinal: last?.ordinal ?? 0, heldFor: heldFor
-      ).bytes, isSealed: false)
+    var proxy = Proxy(
+      table: metadata.id, mode: mode, version: version, entrySHA256: entry.sha256, index: index,
+      ordinal: last?.ordinal ?? 0, heldFor: heldFor)
+    if mode != .follow, version < head, let newest = entries[head] {
+      proxy.newest = .init(version: head, entrySHA256: newest.sha256)
+    }
+    return .write(proxy.bytes, isSealed: false)
   }
 
   /// The manifests as of a version, from the log alone.

@@ -41,6 +41,7 @@ package final class Audit {
   var recordLines: [ArraySlice<UInt8>] = []
   var metadata: TableMetadata?
   var vacuumed: [ExactText: Int64]?
+  var changeSets = Set<ExactText>()
   /// Judged when all digests are known.
   var damagedManifests: [(path: String, sha256: String, remedy: Remedy?)] = []
 
@@ -70,8 +71,8 @@ package final class Audit {
     var addedAt: Int64
     /// The last version that it is live in; nil while it is.
     var lastLive: Int64?
-    var isSealed = true
-    var remedy: Remedy?
+    /// Whether versions need it; else it is kept for later.
+    var isData = true
   }
 
   package init(

@@ -30,7 +30,8 @@ public struct PublicationRecord: Sendable {
 }
 
 extension Warehouse {
-  /// Shows readers a version. Nothing is written but the proxy, atomically; readers that have a version open finish on it.
+  /// Shows readers a version. Nothing is written but the proxy, atomically; readers that have a version open finish on
+  /// it.
   ///
   /// - The newest: readers follow from now on.
   /// - One newer than what is shown, while newer ones are held: readers are shown it, and newer ones stay held.

@@ -146,8 +146,8 @@ extension Audit {
     }
   }
 
-  /// The bytes that a manifest must have had: made again from the log and the data, and believed only where their digest
-  /// is the one that was committed.
+  /// The bytes that a manifest must have had: made again from the log and the data, and believed only where their
+  /// digest is the one that was committed.
   private func rebuilt(
     _ reference: ManifestReference, _ entry: LogEntry, before: [String: ManifestReference]
   ) throws -> Remedy? {

@@ -137,8 +137,8 @@ extension Audit {
 
   // MARK: States
 
-  /// A block is written beside each checkpoint of ours, so where only one of the two is, the other was lost; but for the
-  /// newest checkpoint, whose block a crash may have prevented.
+  /// A block is written beside each checkpoint of ours, so where only one of the two is, the other was lost; but for
+  /// the newest checkpoint, whose block a crash may have prevented.
   func checkStates() throws {
     guard isSumKnown, first == 0 else { return }
     let present = Set(try storage.list(Layout.states).compactMap(Layout.version(ofLogName:)))

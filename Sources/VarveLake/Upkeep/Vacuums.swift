@@ -1,7 +1,8 @@
 internal import VarveJSON
 internal import VarveTables
 
-/// `_varve/vacuums/<20 digits>.json`: which files were removed on purpose, so that an audit can tell them from lost ones.
+/// `_varve/vacuums/<20 digits>.json`: which files were removed on purpose, so that an audit can tell them from
+/// lost ones.
 ///
 /// A record is durable before the first of its files is removed.
 package struct Vacuums: Sendable {

@@ -60,6 +60,7 @@ package struct Session {
     case "hold": try hold(call, warehouse)
     case "verify": try verify(call, warehouse)
     case "repair": try repair(call, warehouse)
+    case "watch": try watch(call, warehouse)
     case "retry": try retry(call, warehouse)
     case "dead-letters": try deadLetters(call, warehouse)
     default: preconditionFailure("the command \(call.command.name) is in the table, and nothing runs it")

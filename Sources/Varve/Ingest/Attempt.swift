@@ -10,6 +10,8 @@ internal import VarveTables
 package final class Attempt {
   private let warehouse: Warehouse
   private let request: IngestRequest
+  /// Whether failures are noted where nothing was committed yet, too.
+  private let isAlwaysNoted: Bool
   private let onEvent: (Event) -> Void
   private var ledger: Ledger?
   private var lease: IngestionLease?
@@ -18,12 +20,13 @@ package final class Attempt {
 
   package init(
     _ warehouse: Warehouse, _ request: IngestRequest, ledger: Ledger? = nil, lease: IngestionLease? = nil,
-    onEvent: @escaping (Event) -> Void
+    isAlwaysNoted: Bool = false, onEvent: @escaping (Event) -> Void
   ) {
     self.warehouse = warehouse
     self.request = request
     self.ledger = ledger
     self.lease = lease
+    self.isAlwaysNoted = isAlwaysNoted
     self.onEvent = onEvent
   }
 
@@ -36,6 +39,7 @@ package final class Attempt {
   func begin() {
     guard lease == nil, !request.dryRun else { return }
     guarded {
+      if isAlwaysNoted { return try start(in: VarveLake.Warehouse.create(warehouse.path)) }
       guard let lake = try warehouse.lake(), try lake.isInUse() else { return }
       try start(in: lake)
     }

@@ -4,6 +4,7 @@ import VarveJSON
 extension Session {
   func ingest(_ call: Invocation, _ warehouse: Warehouse) throws {
     let request = try ingestRequest(call)
+    if call.arguments.contains(where: FolderRequest.isMany) { return try ingestFolder(request, call, warehouse) }
     let isQuiet = call.has("quiet")
     let bar = isQuiet ? nil : ProgressBar(on: errors)
     defer { bar?.clear() }
@@ -47,7 +48,7 @@ extension Session {
 
 private let rejectionsShownMax = 20
 
-private func ingestRequest(_ call: Invocation) throws -> IngestRequest {
+func ingestRequest(_ call: Invocation) throws -> IngestRequest {
   let feeds = try call.arguments.map { try feedRequest($0, call) }
   var request = IngestRequest(feeds, into: call["into"] ?? "")
   request.mode = call["mode"].flatMap { IngestMode(rawValue: $0) }
@@ -104,7 +105,7 @@ func sentence(on report: IngestReport) -> String {
   return "\(report.table): " + parts.joined(separator: ", ")
 }
 
-private func json(of report: IngestReport) -> JSONValue {
+func json(of report: IngestReport) -> JSONValue {
   var object: JSONObject = [
     "table": .init(report.table), "version": report.version.map { .init($0) } ?? nil,
     "outcome": .init(report.outcome.rawValue), "rows": json(of: report.rows),

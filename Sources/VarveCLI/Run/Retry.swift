@@ -19,23 +19,6 @@ extension Session {
     }
   }
 
-  private func line(on report: RetryReport) -> String {
-    let files = report.sources.joined(separator: ", ")
-    if let done = report.report { return "\(files): \(sentence(on: done))" }
-    let fate = report.nextTry.map { "next try \($0)" } ?? (report.state == .dead ? "a dead letter now" : "waits")
-    return "\(files): \(report.table): \(report.state.rawValue), \(fate): \(printable(report.error ?? ""))"
-  }
-
-  private func json(of report: RetryReport) -> JSONValue {
-    [
-      "ingestion_id": .init(report.id), "table": .init(report.table), "state": .init(report.state.rawValue),
-      "sources": .array(report.sources.map { .init($0) }),
-      "outcome": report.report.map { .init($0.outcome.rawValue) } ?? nil,
-      "version": report.report?.version.map { .init($0) } ?? nil,
-      "error": report.error.map { .init($0) } ?? nil, "next_try": report.nextTry.map { .init($0) } ?? nil,
-    ]
-  }
-
   func deadLetters(_ call: Invocation, _ warehouse: Warehouse) throws {
     guard let action = call.arguments.first else {
       try write(ingestions: warehouse.deadLetters(), call)
@@ -57,4 +40,21 @@ extension Session {
       try output.writeLine("\(done.count) dead letter\(done.count == 1 ? "" : "s") \(word)")
     }
   }
+}
+
+func line(on report: RetryReport) -> String {
+  let files = report.sources.joined(separator: ", ")
+  if let done = report.report { return "\(files): \(sentence(on: done))" }
+  let fate = report.nextTry.map { "next try \($0)" } ?? (report.state == .dead ? "a dead letter now" : "waits")
+  return "\(files): \(report.table): \(report.state.rawValue), \(fate): \(printable(report.error ?? ""))"
+}
+
+func json(of report: RetryReport) -> JSONValue {
+  [
+    "ingestion_id": .init(report.id), "table": .init(report.table), "state": .init(report.state.rawValue),
+    "sources": .array(report.sources.map { .init($0) }),
+    "outcome": report.report.map { .init($0.outcome.rawValue) } ?? nil,
+    "version": report.report?.version.map { .init($0) } ?? nil,
+    "error": report.error.map { .init($0) } ?? nil, "next_try": report.nextTry.map { .init($0) } ?? nil,
+  ]
 }

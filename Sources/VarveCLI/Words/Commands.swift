@@ -3,8 +3,9 @@ internal import Varve
 /// Every command there is, in the order in which help lists them.
 package let allCommands: [Command] = [
   ingestCommand, previewCommand, cellsCommand, tablesCommand, describeCommand, historyCommand, executionsCommand,
-  queryCommand, diffCommand, ingestionsCommand, retryCommand, deadLettersCommand, pushCommand, deliveriesCommand,
-  receiveCommand, restoreCommand, truncateCommand, dropCommand, publishCommand, tagCommand, holdCommand,
+  queryCommand, diffCommand, ingestionsCommand, watchCommand, retryCommand, deadLettersCommand,
+  pushCommand, deliveriesCommand, receiveCommand,
+  restoreCommand, truncateCommand, dropCommand, publishCommand, tagCommand, holdCommand,
   verifyCommand, repairCommand,
 ]
 
@@ -64,53 +65,65 @@ private func underReading(_ option: Option) -> Option {
   return option
 }
 
+/// What `ingest` and `watch` are told of the table and of the commit.
+private let ingestOptions: [Option] = [
+  Option("into", "TABLE", .text, isRequired: true, "The table; it is made by its first feed."),
+  Option(
+    "mode", "MODE", .choice(IngestMode.allCases.map(\.rawValue)), preset: "the table's, else append",
+    "What the feed does to the rows that are there: append, insert (unknown keys only), overwrite, merge or stateful-merge."
+  ),
+  Option("key", "C,…", .list, preset: "the table's", "The columns that identify a row."),
+  Option(
+    "partition-by", "C,…", .list, preset: "the table's",
+    "The columns that part the table; `year|month|week|day(column)` makes one of a date."),
+  Option(
+    "partition", "C=V,…", .pairs, "The partition that an overwrite replaces; rows outside it are refused."),
+  .flag("dynamic", "Overwrite the partitions that the feed has rows of; `--dry-run` lists them."),
+  Option(
+    "partitions-max", "N", .integer(1...10_000), preset: "100",
+    "How many partitions an overwrite with --dynamic may replace."),
+  Option("execution", "WHEN", .text, "The run this feed belongs to: a date, a UTC time or an integer."),
+  Option("delete-when", "C", .text, "In a merge, a column that is true in rows to be deleted."),
+  Option("newest-by", "C", .text, "In a merge, the column whose highest value wins among rows of one key."),
+  Option(
+    "on-bad-row", "fail|quarantine", .choice(["fail", "quarantine"]), preset: "fail",
+    "Commit nothing when a value does not fit, or keep such rows aside and commit the rest."),
+  .flag("hold-publish", "Commit the version without showing it to readers; `varve publish` does that."),
+  .flag("allow-empty", "Let a feed without rows empty what it overwrites."),
+  .flag("with-origin", "Add the columns `_source`, `_row` and `_execution`."),
+  .flag("reingest", "Apply a feed again that is already in the table."),
+  .flag(
+    "no-cascade", group: "stateful merge",
+    "Leave the executions after a corrected one stale, instead of replaying them."),
+  .flag(
+    "publish-incomplete", group: "stateful merge", "Let readers see a table some of whose executions are stale."),
+  .flag(
+    "discard-interposed", group: "stateful merge",
+    "Drop the versions made by other means since the execution that is run again."),
+  .flag("dry-run", "Say what would happen, and commit nothing."),
+  Option(
+    "idempotency-key", "KEY", .text, preset: "made from the feed and the options",
+    "The name under which this ingestion happens at most once."),
+]
+
+private let keepGoingOption = Option.flag(
+  "keep-going", group: "folders",
+  "Take the files after one that failed, in every mode; in append and insert that is so anyway.")
+
 private let ingestCommand = Command(
   "ingest", "Commit feeds to a table as one new version",
   arguments: [
-    Argument("FILE", "A workbook, JSON, NDJSON, CSV or Parquet file; text also compressed.", isRepeatable: true)
+    Argument(
+      "FILE",
+      "A workbook, JSON, NDJSON, CSV or Parquet file; text also compressed. Or a directory or a quoted pattern.",
+      isRepeatable: true)
   ],
-  options: [
-    Option("into", "TABLE", .text, isRequired: true, "The table; it is made by its first feed."),
-    Option(
-      "mode", "MODE", .choice(IngestMode.allCases.map(\.rawValue)), preset: "the table's, else append",
-      "What the feed does to the rows that are there: append, insert (unknown keys only), overwrite, merge or stateful-merge."
-    ),
-    Option("key", "C,…", .list, preset: "the table's", "The columns that identify a row."),
-    Option(
-      "partition-by", "C,…", .list, preset: "the table's",
-      "The columns that part the table; `year|month|week|day(column)` makes one of a date."),
-    Option(
-      "partition", "C=V,…", .pairs, "The partition that an overwrite replaces; rows outside it are refused."),
-    .flag("dynamic", "Overwrite the partitions that the feed has rows of; `--dry-run` lists them."),
-    Option(
-      "partitions-max", "N", .integer(1...10_000), preset: "100",
-      "How many partitions an overwrite with --dynamic may replace."),
-    Option("execution", "WHEN", .text, "The run this feed belongs to: a date, a UTC time or an integer."),
-    Option("delete-when", "C", .text, "In a merge, a column that is true in rows to be deleted."),
-    Option("newest-by", "C", .text, "In a merge, the column whose highest value wins among rows of one key."),
-    Option(
-      "on-bad-row", "fail|quarantine", .choice(["fail", "quarantine"]), preset: "fail",
-      "Commit nothing when a value does not fit, or keep such rows aside and commit the rest."),
-    .flag("hold-publish", "Commit the version without showing it to readers; `varve publish` does that."),
-    .flag("allow-empty", "Let a feed without rows empty what it overwrites."),
-    .flag("with-origin", "Add the columns `_source`, `_row` and `_execution`."),
-    .flag("reingest", "Apply a feed again that is already in the table."),
-    .flag(
-      "no-cascade", group: "stateful merge",
-      "Leave the executions after a corrected one stale, instead of replaying them."),
-    .flag(
-      "publish-incomplete", group: "stateful merge", "Let readers see a table some of whose executions are stale."),
-    .flag(
-      "discard-interposed", group: "stateful merge",
-      "Drop the versions made by other means since the execution that is run again."),
-    .flag("dry-run", "Say what would happen, and commit nothing."),
-    Option(
-      "idempotency-key", "KEY", .text, preset: "made from the feed and the options",
-      "The name under which this ingestion happens at most once."),
-  ] + feedOptions.map(underReading),
+  options: ingestOptions + [keepGoingOption] + feedOptions.map(underReading),
   details: [
-    "All files become one version, or none does. The table remembers key, partitioning, mode and schema, so that "
-      + "later feeds need only the file. A feed that is already in the table changes nothing and counts as done."
+    "All files become one version, or none does. With a directory or a pattern among them, each file becomes a version "
+      + "of its own, in the order of their names.",
+    "The table remembers key, partitioning, mode and schema, so that "
+      + "later feeds need only the file. A feed that is already in the table changes nothing and counts as done.",
   ],
   examples: [
     ("varve ingest products.xlsx --into products --key sku", "make a table from a workbook"),
@@ -120,6 +133,20 @@ private let ingestCommand = Command(
       "replace one partition"
     ),
   ])
+
+let watchCommand = Command(
+  "watch", "Ingest what comes into a folder, until it is interrupted",
+  arguments: [Argument("DIR", "A directory, or a quoted pattern; files in it are taken in order.", isRepeatable: true)],
+  options: ingestOptions.filter { !["dry-run", "idempotency-key", "execution"].contains($0.name) } + [
+    keepGoingOption,
+    Option("every", "SECONDS", .integer(1...86_400), preset: "5", group: "folders", "How long to wait between looks."),
+  ] + feedOptions.map(underReading),
+  details: [
+    "Each file becomes a version once two looks in a row found it the same. Retries that are due are run, of the whole "
+      + "warehouse. Where the order of feeds matters (merge, overwrite), files wait behind one that failed until it is "
+      + "done or a dead letter. SIGINT and SIGTERM end it cleanly, with exit code 0."
+  ],
+  examples: [("varve watch inbox --into prices", "every file that is put into inbox")])
 
 private let previewCommand = Command(
   "preview", "Show how a feed would be read, and why",

@@ -60,6 +60,7 @@ package struct Session {
     case "hold": try hold(call, warehouse)
     case "verify": try verify(call, warehouse)
     case "repair": try repair(call, warehouse)
+    case "transaction": try transaction(call, warehouse)
     case "watch": try watch(call, warehouse)
     case "retry": try retry(call, warehouse)
     case "dead-letters": try deadLetters(call, warehouse)

@@ -92,10 +92,10 @@ import Testing
     }
 
     /// The rows of the table, or nil where there is none.
-    func rows() throws -> String? {
-      let outcome = try run(["query", "--format", "csv", "SELECT * FROM t ORDER BY sku"])
+    func rows(_ table: String = "t") throws -> String? {
+      let outcome = try run(["query", "--format", "csv", "SELECT * FROM \(table) ORDER BY sku"])
       if outcome.exitCode == 0 { return outcome.output }
-      #expect(outcome.exitCode == 1 && outcome.errors.contains("\"t\""), "\(outcome.errors)")
+      #expect(outcome.exitCode == 1 && outcome.errors.contains("\"\(table)\""), "\(outcome.errors)")
       return nil
     }
 
@@ -188,6 +188,44 @@ import Testing
       let again = try trial.run(["repair"])
       #expect(again.exitCode == 0, "call \(call): \(again.output)")
       #expect(try trial.rows() == rows && trial.run(["verify"]).exitCode == 0, "call \(call)")
+    }
+  }
+
+  @Test func `killed at any storage call, a transaction is in all of its tables or in none after the next writer`()
+    throws
+  {
+    let root = try temporaryDirectory()
+    defer { try? FileManager.default.removeItem(atPath: root) }
+    let base = try prepare(CrashTests.scenarios[2], in: root)
+    let old = try base.rows()
+    func commit(_ place: Place, _ fault: (String) -> FaultRun = { FaultRun(under: $0) }) throws -> FaultRun.Outcome {
+      let file = place.directory + "/transaction.json"
+      try """
+      {"id": "night", "ingestions": [
+        {"table": "t", "feeds": ["\(place.directory)/2.csv"]},
+        {"table": "u", "feeds": ["\(place.directory)/3.csv"], "key": ["sku"], "partition_by": ["market"]}]}
+      """.write(toFile: file, atomically: false, encoding: .utf8)
+      return try place.run(["transaction", file], fault)
+    }
+    let whole = try base.copy(to: root + "/whole")
+    let calls = try commit(whole)
+    try #require(calls.exitCode == 0, "\(calls.errors)")
+    let (new, fresh) = (try whole.rows(), try whole.rows("u"))
+    try #require(new != old && fresh != nil)
+    for call in sample(calls.calls) {
+      let trial = try base.copy(to: root + "/trial")
+      defer { try? FileManager.default.removeItem(atPath: trial.directory) }
+      #expect(try commit(trial) { FaultRun(under: $0, killAt: call) }.exitCode == nil)
+      #expect(try trial.run(["ingest", "1.csv", "--into", "w"]).exitCode == 0, "call \(call)")
+      let left = (try trial.rows(), try trial.rows("u"))
+      #expect(left == (old, nil) || left == (new, fresh), "call \(call)")
+      let told = try trial.run(["transaction", "--outcome", "night"]).output
+      #expect(told.contains(left.1 == nil ? "\"unknown\"" : "\"committed\""), "call \(call): \(told)")
+      #expect(try commit(trial).exitCode == 0, "call \(call)")
+      #expect(try trial.rows() == new && trial.rows("u") == fresh, "call \(call)")
+      #expect(try trial.run(["verify"]).exitCode == 0, "call \(call)")
+      let pending = trial.warehouse + "/_transactions/pending"
+      #expect(try FileManager.default.contentsOfDirectory(atPath: pending) == [], "call \(call)")
     }
   }
 

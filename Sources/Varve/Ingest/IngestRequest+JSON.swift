@@ -20,6 +20,7 @@ extension IngestRequest {
     note("key", key)
     note("partition_by", partitionBy)
     if !partitions.isEmpty { object["partitions"] = .array(partitions.map(\.json)) }
+    if let dynamicPartitionsMax { object["dynamic_partitions_max"] = JSONValue(dynamicPartitionsMax) }
     note("execution", execution)
     note("delete_when", deleteWhen)
     note("newest_by", newestBy)
@@ -31,6 +32,7 @@ extension IngestRequest {
     note("no_cascade", !cascades)
     note("publish_incomplete", publishesIncomplete)
     note("discard_interposed", discardsInterposed)
+    note("hold_publish", holdsPublication)
     note("with_origin", withOrigin)
     note("idempotency_key", idempotencyKey)
     return .object(object)
@@ -50,6 +52,7 @@ extension IngestRequest {
     partitions = (json["partitions"]?.array ?? []).map { partition in
       Dictionary(uniqueKeysWithValues: (partition.object?.members ?? []).map { ($0.key, $0.value.string) })
     }
+    dynamicPartitionsMax = json["dynamic_partitions_max"]?.int
     execution = json["execution"]?.string
     deleteWhen = json["delete_when"]?.string
     newestBy = json["newest_by"]?.string
@@ -61,6 +64,7 @@ extension IngestRequest {
     cascades = !flag("no_cascade")
     publishesIncomplete = flag("publish_incomplete")
     discardsInterposed = flag("discard_interposed")
+    holdsPublication = flag("hold_publish")
     withOrigin = flag("with_origin")
     idempotencyKey = json["idempotency_key"]?.string
   }

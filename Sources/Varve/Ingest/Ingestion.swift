@@ -65,6 +65,19 @@ final class Ingestion {
   let settings: TableSettings
   private let formats: [FeedFormat]
   private var remarks: [String] = []
+  /// Whether what would be committed is left in `prepared`, for a transaction.
+  var isHeldBack = false
+  private(set) var prepared: Prepared?
+
+  /// A commit in waiting: staged, and nothing of it visible.
+  struct Prepared {
+    var change: StagedChange
+    var staging: StagingArea
+    var bookkeeping: Bookkeeping
+    /// Nil where it makes the table.
+    var base: Snapshot?
+    var creation: TableMetadata?
+  }
 
   init(
     _ warehouse: Warehouse, _ request: IngestRequest, files: [SourceFile], table: Table, attempt: Attempt,
@@ -358,6 +371,12 @@ final class Ingestion {
       mode: settings.mode.rawValue,
       sources: sources, execution: try request.execution.map { try ExecutionKey(parsing: $0).description },
       rows: change.rows, publishes: !request.holdsPublication, details: details)
+    if isHeldBack {
+      prepared = Prepared(
+        change: change, staging: staging, bookkeeping: bookkeeping, base: base,
+        creation: base == nil ? metadata(plan) : nil)
+      return report(.planned, version: nil, change.rows, ingestionID)
+    }
     if let run = stateful {
       let versions = try commit(run, change, plan, staging, bookkeeping)
       for committed in versions { onEvent(.committed(table: request.table, version: Int(committed.version))) }
@@ -377,10 +396,7 @@ final class Ingestion {
         refusesRepeat: !request.reingest && settings.mode != .overwrite
       ) { try plan.change(on: $0) }
     } else {
-      let clock = warehouse.surroundings.clock
-      let metadata = settings.metadata(
-        id: warehouse.surroundings.random.uuid(), schema: plan.schema, createdTime: clock.milliseconds())
-      commit = Commit(change, creating: table, as: metadata, staging: staging, bookkeeping: bookkeeping) {
+      commit = Commit(change, creating: table, as: metadata(plan), staging: staging, bookkeeping: bookkeeping) {
         try plan.change(on: $0)
       }
     }
@@ -395,6 +411,16 @@ final class Ingestion {
       note("the feed changes nothing")
       return report(.unchanged, version: version, change.rows, ingestionID)
     }
+  }
+
+  func discardQuarantine(_ ingestion: String) throws {
+    try table.storage.removeIfPresent(Layout.quarantine(ingestion))
+  }
+
+  private func metadata(_ plan: IngestPlan) -> TableMetadata {
+    settings.metadata(
+      id: warehouse.surroundings.random.uuid(), schema: plan.schema,
+      createdTime: warehouse.surroundings.clock.milliseconds())
   }
 
   private func report(

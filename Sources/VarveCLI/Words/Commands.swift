@@ -4,6 +4,7 @@ internal import Varve
 package let allCommands: [Command] = [
   ingestCommand, previewCommand, cellsCommand, tablesCommand, describeCommand, historyCommand, executionsCommand,
   queryCommand, diffCommand, ingestionsCommand, watchCommand, retryCommand, deadLettersCommand,
+  transactionCommand,
   pushCommand, deliveriesCommand, receiveCommand,
   restoreCommand, truncateCommand, dropCommand, publishCommand, tagCommand, holdCommand,
   verifyCommand, repairCommand,

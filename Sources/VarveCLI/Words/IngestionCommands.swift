@@ -42,3 +42,22 @@ let deadLettersCommand = Command(
     ("varve dead-letters", "what failed for good, and why"),
     ("varve dead-letters requeue", "let all of them be tried again"),
   ])
+
+let transactionCommand = Command(
+  "transaction", "Commit feeds to several tables together, all or nothing",
+  arguments: [
+    Argument("FILE", "A transaction file (JSON): which feeds go into which tables, and how.", isRequired: false)
+  ],
+  options: [
+    Option("id", "ID", .text, preset: "the file's, else a random one", "Names it for ever; one id commits once."),
+    Option("outcome", "ID", .text, "Say what became of a transaction, and do nothing."),
+  ],
+  details: [
+    "{\"ingestions\": [{\"table\": \"products\", \"feeds\": [\"products.xlsx\"], \"mode\": \"merge\", \"key\": [\"sku\"]}, …]}: "
+      + "the options of `varve ingest` are keys, with `_` for `-`; a feed is a path, or an object with `path` and how it is "
+      + "read. After a crash the next command that writes carries out what was decided."
+  ],
+  examples: [
+    ("varve transaction nightly.json --id nightly-2024-10-06", "several tables, or none"),
+    ("varve transaction --outcome nightly-2024-10-06", "whether it was committed, and as which versions"),
+  ])

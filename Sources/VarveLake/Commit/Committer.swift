@@ -109,13 +109,14 @@ package struct Committer: Sendable {
     return try create(commit, creation)
   }
 
-  private func create(_ commit: Commit, _ metadata: TableMetadata) throws -> Snapshot {
+  func create(_ commit: Commit, _ metadata: TableMetadata) throws -> Snapshot {
     let storage = commit.table.storage
     var bookkeeping = commit.bookkeeping
     bookkeeping.awaitsFirstFeed = true
     bookkeeping.rows = RowCounts()
     bookkeeping.sources = []
     bookkeeping.idempotencyKey = nil
+    bookkeeping.details = [:]
     bookkeeping.operation = .createTable
     let info = CommitInfo(bookkeeping, timestamp: clock.milliseconds(), writer: writer, readVersion: nil)
     let bytes = LogEntry.bytes([.commitInfo(info.json), .protocol(.own), .metadata(metadata)])

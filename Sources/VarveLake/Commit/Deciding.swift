@@ -17,7 +17,7 @@ extension Committer {
     for step in decision.steps {
       guard let table = tables[step.table] else { continue }
       try Recovery(table: table, clock: clock).run()
-      guard try table.log.head(hint: step.base) == step.base else {
+      guard try table.log.head(hint: step.hint) == (step.creation == nil ? step.base : nil) else {
         throw Problem(
           .refused, at: [step.table], "was changed while its new versions were prepared", advice: "try again")
       }
@@ -97,7 +97,7 @@ extension Committer {
 
   private func recorded(_ index: Int, of decision: Decision, in table: Table) throws -> Committed? {
     let base = decision.steps[index].base
-    guard let head = try table.log.head(hint: base), head > base else { return nil }
+    guard let head = try table.log.head(hint: decision.steps[index].hint), head > base else { return nil }
     for version in (base + 1)...head {
       let entry = try table.log.entry(existing: version)
       guard decision.step(of: entry) == index else { continue }
@@ -113,9 +113,13 @@ extension Committer {
     _ index: Int, of decision: Decision, in table: Table, area: StagingArea, versions: [Int: Int64]
   ) throws -> Committed {
     var step = decision.steps[index]
+    if let creation = step.creation, try table.log.head() == nil {
+      _ = try create(
+        Commit(step.change, creating: table, as: creation, staging: area, bookkeeping: step.bookkeeping), creation)
+    }
     try takeBackPlaced(step, table: table, area: area)
     for _ in 0..<Committer.attemptsMax {
-      guard let version = try table.log.head(hint: step.base) else {
+      guard let version = try table.log.head(hint: step.hint) else {
         throw Problem(.refused, at: [step.table], "the table is gone")
       }
       let head = try table.log.snapshot(at: version)
@@ -158,7 +162,7 @@ extension Committer {
   /// Brings back into staging what a dead writer had placed for a step that it did not come to record.
   private func takeBackPlaced(_ step: Decision.Step, table: Table, area: StagingArea) throws {
     let storage = table.storage
-    guard let metadata = try table.log.head(hint: step.base).map({ try table.log.snapshot(at: $0).metadata }) else {
+    guard let metadata = try table.log.head(hint: step.hint).map({ try table.log.snapshot(at: $0).metadata }) else {
       return
     }
     for name in try storage.list(area.path) {
@@ -195,12 +199,27 @@ extension Committer {
   }
 }
 
+extension Decision.Step {
+  /// A version that is in the log, to look for its head from.
+  fileprivate var hint: Int64? { base < 0 ? nil : base }
+}
+
 /// Where decisions lie in a warehouse.
 extension Warehouse {
   /// What was decided under that id; nil where nothing was. Decisions are kept for ever.
   package func decision(_ id: String) throws -> Decision? {
     guard Layout.isIdentifier(id), let bytes = try storage.read(Layout.transaction(id)) else { return nil }
     return try Decision(bytes, place: [storage.path, Layout.transaction(id)])
+  }
+
+  /// The version of its table that each step became; nil where it has not been carried out.
+  package func versions(of decision: Decision) throws -> [Int64?] {
+    try decision.steps.indices.map { index in
+      guard let table = try table(decision.steps[index].table), let head = try table.head() else { return nil }
+      let base = decision.steps[index].base
+      guard head > base else { return nil }
+      return try ((base + 1)...head).first { try decision.step(of: table.log.entry(existing: $0)) == index }
+    }
   }
 
   /// Whether all of it has been carried out.

@@ -25,8 +25,19 @@ package struct Decision: Sendable {
     package var staging: String
     package var change: StagedChange
     package var bookkeeping: Bookkeeping
-    /// The version that the table's first step was planned on.
+    /// The version that the table's first step was planned on; -1 where it makes the table.
     package var base: Int64
+    /// What the table is to be, where the step makes it.
+    package var creation: TableMetadata?
+
+    /// The first version of a new table.
+    package init(
+      creating table: String, as metadata: TableMetadata, staging: String, change: StagedChange,
+      bookkeeping: Bookkeeping
+    ) {
+      self.init(table: table, staging: staging, change: change, bookkeeping: bookkeeping, base: -1)
+      creation = metadata
+    }
 
     package init(table: String, staging: String, change: StagedChange, bookkeeping: Bookkeeping, base: Int64) {
       self.table = table
@@ -52,7 +63,9 @@ package struct Decision: Sendable {
 
   /// Which step of the decision an entry is, if it is one.
   func step(of entry: LogEntry) -> Int? {
-    guard let mark = entry.bookkeeping?.details["decision"], mark["id"]?.string == id else { return nil }
+    guard let bookkeeping = entry.bookkeeping, !bookkeeping.awaitsFirstFeed,
+      let mark = bookkeeping.details["decision"], mark["id"]?.string == id
+    else { return nil }
     return mark["step"]?.int
   }
 }
@@ -82,7 +95,7 @@ extension Decision {
 extension Decision.Step {
   var json: JSONValue {
     let schema = change.schema
-    return [
+    var object: JSONObject = [
       "table": .string(table), "staging": .string(staging), "base": JSONValue(base),
       "bookkeeping": .object(bookkeeping.json()), "operation": .string(bookkeeping.operation.rawValue),
       "schema": (try? JSONValue(parsing: SchemaText.text(schema))) ?? .null,
@@ -102,6 +115,8 @@ extension Decision.Step {
       "removed": .array(change.removed.map { live($0, schema) }),
       "restored": .array(change.restored.map { live($0, schema) }), "rows": change.rows.json,
     ]
+    if let creation { object["creation"] = creation.json }
+    return .object(object)
   }
 
   private func values(_ partition: [String?]) -> JSONValue {
@@ -154,5 +169,6 @@ extension Decision.Step {
     bookkeeping.manifests = []
     bookkeeping.previousEntry = nil
     self.init(table: table, staging: staging, change: change, bookkeeping: bookkeeping, base: base)
+    creation = try json["creation"].map { try TableMetadata(json: $0, place: place) }
   }
 }

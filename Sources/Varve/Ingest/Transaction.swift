@@ -1,0 +1,234 @@
+internal import VarveJSON
+internal import VarveLake
+internal import VarveTables
+
+/// Ingestions into several tables that are committed together, all or nothing.
+public struct TransactionRequest: Sendable {
+  /// Names the transaction for ever: the same id never commits twice. Nil: a random one.
+  public var id: String?
+  /// One for each table.
+  public var ingestions: [IngestRequest]
+
+  public init(_ ingestions: [IngestRequest], id: String? = nil) {
+    self.ingestions = ingestions
+    self.id = id
+  }
+}
+
+/// How a transaction ended.
+public struct TransactionReport: Sendable {
+  public enum Outcome: String, Sendable {
+    case committed
+    /// Its feeds are in their tables already, or had no effect.
+    case unchanged
+    /// It is decided, and the next command that writes carries out the rest of it.
+    case decided
+    /// Nothing was ever committed under that id.
+    case unknown
+  }
+
+  public var id: String
+  public var outcome: Outcome
+  /// By table, in the order of the request.
+  public var reports: [IngestReport] = []
+  /// The version that each table got.
+  public var versions: [(table: String, version: Int)] = []
+}
+
+extension Warehouse {
+  /// Ingests into several tables, and commits all of it or nothing.
+  ///
+  /// Everything is staged first; then one file decides. A crash before it leaves the old versions, one after it is made up
+  /// for by the next writer. Each table shows its new version to readers in a moment of its own.
+  public func commit(
+    _ transaction: TransactionRequest, onEvent: @escaping (Event) -> Void = { _ in }
+  ) throws -> TransactionReport {
+    try check(transaction)
+    let id = transaction.id ?? surroundings.random.identifier()
+    let known = try outcome(ofTransaction: id)
+    guard known.outcome == .unknown else {
+      _ = try writable()
+      return try outcome(ofTransaction: id)
+    }
+    for attempt in 1... {
+      do {
+        return try commit(transaction, id: id, onEvent)
+      } catch let problem as Problem where problem.kind == .refused && attempt < Warehouse.transactionAttemptsMax {
+        guard try outcome(ofTransaction: id).outcome == .unknown, isConflict(problem) else { throw problem }
+        onEvent(.remark("\(problem)"))
+      }
+    }
+    preconditionFailure("attempts end with an answer or an error")
+  }
+
+  private static let transactionAttemptsMax = 5
+
+  private func isConflict(_ problem: Problem) -> Bool { problem.advice == "try again" }
+
+  /// What became of a transaction. Can be asked for ever.
+  public func outcome(ofTransaction id: String) throws -> TransactionReport {
+    guard Layout.isIdentifier(id) else { throw Warehouse.badIdentifier(id) }
+    guard let lake = try lake(), let decision = try lake.decision(id) else {
+      return TransactionReport(id: id, outcome: .unknown)
+    }
+    var report = TransactionReport(id: id, outcome: .committed)
+    for (step, version) in zip(decision.steps, try lake.versions(of: decision)) {
+      if let version { report.versions.append((step.table, Int(version))) } else { report.outcome = .decided }
+    }
+    if try !lake.isCarriedOut(id) { report.outcome = .decided }
+    return report
+  }
+
+  private func check(_ transaction: TransactionRequest) throws {
+    if let id = transaction.id, !Layout.isIdentifier(id) { throw Warehouse.badIdentifier(id) }
+    guard !transaction.ingestions.isEmpty else { throw Problem(.usage, "the transaction has no ingestions") }
+    var tables = Set<String>()
+    for request in transaction.ingestions {
+      try TableName.check(request.table)
+      guard tables.insert(request.table).inserted else {
+        throw Problem(
+          .usage, at: [request.table], "stands twice in the transaction", advice: "name all its feeds in one ingestion")
+      }
+      guard !request.feeds.isEmpty else { throw Problem(.usage, at: [request.table], "there is no feed to ingest") }
+      guard request.mode != .statefulMerge else {
+        throw Problem(
+          .usage, at: [request.table], "a stateful merge commits by itself", advice: "run it with varve ingest")
+      }
+    }
+  }
+
+  private static func badIdentifier(_ id: String) -> Problem {
+    Problem(.usage, "\"\(id)\" is no transaction's id", advice: "use 1 to 128 letters, digits, - and _")
+  }
+
+  private func commit(
+    _ transaction: TransactionRequest, id: String, _ onEvent: @escaping (Event) -> Void
+  ) throws -> TransactionReport {
+    let files = try transaction.ingestions.map { try $0.feeds.map { try SourceFile(path: $0.path) } }
+    let lake = try writable()
+    var prepared: [Ingestion] = []
+    do {
+      var report = TransactionReport(id: id, outcome: .unchanged)
+      for (request, files) in zip(transaction.ingestions, files) {
+        let attempt = Attempt(self, request, onEvent: onEvent)
+        let ingestion = try Ingestion(
+          self, request, files: files, table: lake.prepare(request.table), attempt: attempt, onEvent: onEvent)
+        guard ingestion.settings.mode != .statefulMerge else {
+          throw Problem(
+            .usage, at: [request.table], "a stateful merge commits by itself", advice: "run it with varve ingest")
+        }
+        ingestion.isHeldBack = true
+        prepared.append(ingestion)
+        report.reports.append(try ingestion.run())
+      }
+      try surroundings.checkInterrupted()
+      try decide(id, prepared, in: lake, &report)
+      for ingestion in prepared where ingestion.prepared == nil { try lake.discardIfUnused(ingestion.table) }
+      for (table, version) in report.versions { onEvent(.committed(table: table, version: version)) }
+      return report
+    } catch {
+      // Once it is decided, only carrying it out is left.
+      if try lake.decision(id) == nil {
+        for ingestion in prepared {
+          if let waiting = ingestion.prepared {
+            try? waiting.staging.abandon()
+            try? ingestion.discardQuarantine(waiting.bookkeeping.ingestion)
+          }
+          try? lake.discardIfUnused(ingestion.table)
+        }
+      }
+      throw error
+    }
+  }
+
+  private func decide(
+    _ id: String, _ ingestions: [Ingestion], in lake: VarveLake.Warehouse, _ report: inout TransactionReport
+  ) throws {
+    var steps: [Decision.Step] = []
+    var areas: [String: StagingArea] = [:]
+    for ingestion in ingestions {
+      guard let waiting = ingestion.prepared else { continue }
+      let (table, staging) = (ingestion.table.name, waiting.staging.transaction)
+      areas[staging] = waiting.staging
+      if let base = waiting.base {
+        steps.append(
+          Decision.Step(
+            table: table, staging: staging, change: waiting.change, bookkeeping: waiting.bookkeeping,
+            base: base.version))
+      } else if let creation = waiting.creation {
+        steps.append(
+          Decision.Step(
+            creating: table, as: creation, staging: staging, change: waiting.change,
+            bookkeeping: waiting.bookkeeping))
+      }
+    }
+    guard !steps.isEmpty else { return }
+    let committed = try committer.commit(Decision(id: id, steps: steps), in: lake, areas: areas)
+    report.outcome = .committed
+    for (step, version) in zip(steps, committed) {
+      report.versions.append((step.table, Int(version.version)))
+      guard let index = report.reports.firstIndex(where: { $0.table == step.table }) else { continue }
+      report.reports[index].outcome = .committed
+      report.reports[index].version = Int(version.version)
+    }
+  }
+}
+
+extension TransactionRequest {
+  /// A transaction file: `{"id": …, "ingestions": [{"table": …, "feeds": [PATH or {"path": …, "sheet": …}], …}]}`.
+  ///
+  /// The options of `varve ingest` are keys, with `_` for `-`.
+  public init(path: String) throws {
+    func wrong(_ what: String) -> Problem {
+      Problem(.failed, at: [path], what, advice: "see Documentation/Transactions.md")
+    }
+    let source = try FileByteSource(path: path)
+    guard source.byteCount <= TransactionRequest.bytesMax else { throw wrong("is no transaction file: too large") }
+    let json: JSONValue
+    do {
+      json = try JSONValue(parsing: source.read(at: 0, count: source.byteCount))
+    } catch {
+      throw wrong("is no JSON: \(error)")
+    }
+    guard let list = json["ingestions"]?.array else { throw wrong("has no array \"ingestions\"") }
+    for member in json.object?.members ?? [] where !["id", "ingestions"].contains(member.key) {
+      throw wrong("\"\(member.key)\" is no key of a transaction")
+    }
+    ingestions = try list.enumerated().map { number, entry in
+      guard var object = entry.object else { throw wrong("ingestion \(number + 1) is no object") }
+      object["feeds"] = .array(
+        (object["feeds"]?.array ?? []).map { feed in
+          feed.string.map { .object(["path": .string($0)]) } ?? feed
+        })
+      object["format"] = JSONValue(IngestRequest.format)
+      guard let request = IngestRequest(json: .object(object)) else {
+        throw wrong("ingestion \(number + 1) has no \"table\" or no \"feeds\"")
+      }
+      // What was not understood would not come back.
+      let understood = request.json
+      for member in object.members where understood[member.key] == nil && !TransactionRequest.isPreset(member.value) {
+        throw wrong("ingestion \(number + 1): \"\(member.key)\" is unknown, or its value is")
+      }
+      for (feed, back) in zip(object["feeds"]?.array ?? [], understood["feeds"]?.array ?? []) {
+        for member in feed.object?.members ?? []
+        where back[member.key] == nil && !TransactionRequest.isPreset(member.value) {
+          throw wrong("ingestion \(number + 1), feed \"\(back["path"]?.string ?? "")\": \"\(member.key)\" is unknown")
+        }
+      }
+      return request
+    }
+    id = json["id"]?.string
+  }
+
+  private static let bytesMax = 1 << 24
+
+  /// A value that a request leaves out because it changes nothing.
+  private static func isPreset(_ value: JSONValue) -> Bool {
+    switch value {
+    case .null, .boolean(false): true
+    case .array(let values): values.isEmpty
+    case .string(let text): ["fail", "refuse", "reject"].contains(text)
+    default: false
+    }
+  }
+}

@@ -107,6 +107,31 @@ func encoded(_ batch: Batch, _ mapping: RecordMapping = .identity, kinds: [Strin
     #expect(try encoded(batch([("v", texts([text], .json))])) == [#"{"v":\#(expected)}"#])
   }
 
+  @Test func `nested JSON that is sent as it stands is what parsing it would give`() throws {
+    var random = SeededRandom()
+    let pieces = [
+      "{", "}", "[", "]", ",", ":", "\"a\"", "\"b\"", "\"ab\"", "\"é\"", "\"\\n\"", "0", "-", "1", "12", "90", ".",
+      "0.00001",
+      "0.000009", "1.50", "1.5", "-0.0", "-0", "1e5", "true", "false", "null", "123456789012345678",
+      "1234567890123456789",
+      "0.1234567890123456", " ", "1.0", "100.25", "\u{1}",
+    ]
+    var copied = 0
+    for _ in 0..<200_000 {
+      let text =
+        random.below(2) == 0
+        ? "{\"a\":" + pieces.randomElement(using: &random)! + ",\"b\":[" + pieces.randomElement(using: &random)!
+          + pieces.randomElement(using: &random)! + "]}"
+        : (0..<1 + random.below(6)).map { _ in pieces.randomElement(using: &random)! }.joined()
+      var bytes = text
+      guard bytes.withUTF8({ NestedScan.isSendable($0) }) else { continue }
+      copied += 1
+      let normal = try NestedNumbers.normalised(JSONValue(parsing: text), .refuse).text(.canonical)
+      if normal != text { Issue.record("\(text) should be sent as \(normal)") }
+    }
+    #expect(copied > 1000)
+  }
+
   @Test(arguments: [
     (#"{"a":[{"b":12345678901234567.89}]}"#, "$.a[0].b", #"{"a":[{"b":"12345678901234567.89"}]}"#),
     (#"[1,18446744073709551617]"#, "$[1]", #"[1,"18446744073709551617"]"#),

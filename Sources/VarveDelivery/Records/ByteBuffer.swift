@@ -69,17 +69,16 @@ extension ByteBuffer {
     var index = 0
     if let source = text.baseAddress {
       while index < text.count {
-        if text.count - index >= 16 {
-          let vector = UnsafeRawPointer(source + index).loadUnaligned(as: SIMD16<UInt8>.self)
-          let special = (vector .< 0x20) .| (vector .== UInt8(ascii: "\"")) .| (vector .== UInt8(ascii: "\\"))
-          if !any(special) {
-            UnsafeMutableRawPointer(out).storeBytes(of: vector, as: SIMD16<UInt8>.self)
-            out += 16
-            index += 16
+        if text.count - index >= 8 {
+          let word = UnsafeRawPointer(source + index).loadUnaligned(as: UInt64.self)
+          if !ByteBuffer.needsEscape(word) {
+            UnsafeMutableRawPointer(out).storeBytes(of: word, as: UInt64.self)
+            out += 8
+            index += 8
             continue
           }
         }
-        let end = min(index + 16, text.count)
+        let end = min(index + 8, text.count)
         while index < end {
           let byte = source[index]
           index += 1
@@ -95,6 +94,17 @@ extension ByteBuffer {
     out.pointee = UInt8(ascii: "\"")
     out += 1
     count += out - start
+  }
+
+  /// Whether one of eight bytes is a control character, a quote or a backslash: each in turn is made to borrow from its
+  /// highest bit.
+  @inline(__always)
+  private static func needsEscape(_ word: UInt64) -> Bool {
+    let ones: UInt64 = 0x0101_0101_0101_0101
+    let quotes = word ^ ones &* UInt64(UInt8(ascii: "\""))
+    let backslashes = word ^ ones &* UInt64(UInt8(ascii: "\\"))
+    let borrows = (word &- ones &* 0x20) & ~word | (quotes &- ones) & ~quotes | (backslashes &- ones) & ~backslashes
+    return borrows & (ones &* 0x80) != 0
   }
 
   private static func escape(_ byte: UInt8, to place: UnsafeMutablePointer<UInt8>) -> UnsafeMutablePointer<UInt8> {

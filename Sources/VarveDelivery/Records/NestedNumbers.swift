@@ -1,17 +1,17 @@
-internal import VarveJSON
+package import VarveJSON
 internal import VarveTables
 
 /// Nested JSON as orjson would write it after reading it: keys sorted, and every number spelled as a parser that knows
 /// only 64-bit integers and doubles gives it back.
-enum NestedNumbers {
+package enum NestedNumbers {
   /// Why a value cannot be sent, and where in it.
-  struct Refusal: Error {
+  package struct Refusal: Error {
     /// `$.dimensions[2].weight`.
     var path: String
     var what: String
   }
 
-  static func normalised(
+  package static func normalised(
     _ value: JSONValue, _ wideNumbers: RecordMapping.Column.WideNumbers, path: String = "$"
   ) throws(Refusal) -> JSONValue {
     switch value {

@@ -49,16 +49,18 @@ package final class RecordEncoder {
   /// encoder was given a field for it.
   package func encode(_ batch: Batch, firstRecord: Int, kinds: [String] = []) throws -> Records {
     for column in columns { try column.encode(batch, kinds, place: place, firstRecord: firstRecord) }
+    let fields = columns.map(\.view)
+    var ends: [Int] = []
+    ends.reserveCapacity(batch.rowCount)
+    let byteCount = fields.reduce(2 * batch.rowCount) { $0 + $1.byteCount }
     var records = Records()
-    let byteCount = columns.reduce(2 * batch.rowCount) { $0 + $1.byteCount }
-    records.ends.reserveCapacity(batch.rowCount)
     records.bytes = [UInt8](unsafeUninitializedCapacity: byteCount + 1) { output, count in
-      var place = output.baseAddress!
-      let start = place
+      guard let start = output.baseAddress else { preconditionFailure("room was asked for") }
+      var place = start
       for row in 0..<batch.rowCount {
         var separator = UInt8(ascii: "{")
-        for column in columns {
-          guard let written = column.copy(row, separator, to: place) else { continue }
+        for field in fields {
+          guard let written = field.copy(row, separator, to: place) else { continue }
           place = written
           separator = UInt8(ascii: ",")
         }
@@ -68,10 +70,12 @@ package final class RecordEncoder {
         }
         place.pointee = UInt8(ascii: "}")
         place += 1
-        records.ends.append(place - start)
+        ends.append(place - start)
       }
       count = place - start
     }
+    withExtendedLifetime(columns) {}
+    records.ends = ends
     return records
   }
 }

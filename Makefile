@@ -9,7 +9,7 @@ export SWIFT_BACKTRACE := enable=no
 SWIFT_SOURCES = Package.swift Sources Tests
 PYTHON = .venv/bin/python
 
-.PHONY: help setup packages python build demo test test-swift test-interop proof bench bench-tables format lint clean
+.PHONY: help setup packages python build demo test test-swift test-interop proof bench bench-tables bench-delivery format lint clean
 
 help:
 	@echo 'make demo    runs the main job on the sample feeds and shows what it does'
@@ -54,6 +54,9 @@ bench: setup build
 
 bench-tables: setup build
 	$(PYTHON) Benchmarks/tables.py
+
+bench-delivery: setup build
+	$(PYTHON) Benchmarks/delivery.py
 
 format:
 	swift format -i -p -r --configuration .swift-format $(SWIFT_SOURCES)

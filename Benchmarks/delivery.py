@@ -22,7 +22,8 @@ from pathlib import Path
 import feeds
 from run import DATA, VARVE, timed
 
-CHUNK_RECORDS = 1000
+# The most that the replaced services take.
+CHUNK_RECORDS = 4000
 RATIO_MIN = 3.0
 MEMORY_MB_MAX = 128
 

@@ -25,13 +25,15 @@ func library(_ name: String, _ pkgConfig: String) -> Target {
 let package = Package(
   name: "Varve",
   products: [
-    .library(name: "Varve", targets: ["Varve", "VarveDelivery"]),
+    .library(name: "Varve", targets: ["Varve", "VarveDelivery", "VarveService"]),
     .executable(name: "varve", targets: ["VarveCLI"]),
   ],
   targets: [
     .executableTarget(
-      name: "VarveCLI", dependencies: ["VarveDelivery", "Varve", "VarveJSON", "VarveTables", "CSystem"],
+      name: "VarveCLI",
+      dependencies: ["VarveService", "VarveDelivery", "Varve", "VarveJSON", "VarveTables", "CSystem"],
       swiftSettings: settings),
+    module("VarveService", ["VarveDelivery", "Varve", "VarveLake", "VarveJSON", "VarveTables", "CSystem"]),
     module("Varve", ["VarveFeeds", "VarveLake", "VarveSQLite", "VarveParquet", "VarveJSON", "VarveTables", "CSystem"]),
     module(
       "VarveDelivery",
@@ -75,6 +77,7 @@ let package = Package(
       ["LakeRehearsal", "Faults", "VarveLake", "VarveParquet", "VarveSQLite", "VarveJSON", "VarveTables"]),
     tests("VarveTests", ["Varve", "VarveLake", "VarveSQLite", "VarveTables", "VarveJSON"]),
     tests("VarveDeliveryTests", ["VarveDelivery", "Varve", "VarveLake", "VarveJSON", "VarveTables", "CSystem"]),
+    tests("VarveServiceTests", ["VarveService", "VarveDelivery", "Varve", "VarveJSON"]),
     tests("VarveCLITests", ["Faults", "VarveCLI", "VarveJSON", "VarveTables"]),
     tests("RepositoryTests", ["VarveCLI"]),
   ]

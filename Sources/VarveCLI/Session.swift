@@ -58,6 +58,7 @@ package struct Session {
     case "publish": try publish(call, warehouse)
     case "tag": try tag(call, warehouse)
     case "hold": try hold(call, warehouse)
+    case "serve": try serve(call, warehouse)
     case "verify": try verify(call, warehouse)
     case "repair": try repair(call, warehouse)
     case "transaction": try transaction(call, warehouse)

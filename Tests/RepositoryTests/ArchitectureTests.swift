@@ -6,7 +6,7 @@ import Testing
   /// Folder below Sources → what it may import, beside the system's own modules.
   private let allowed: [String: Set<String>] = [
     "VarveCLI": ["VarveService", "VarveDelivery", "Varve", "VarveJSON", "VarveTables", "CSystem"],
-    "VarveService": ["VarveDelivery", "Varve", "VarveJSON", "VarveTables", "CMicrohttpd", "CSystem"],
+    "VarveService": ["VarveDelivery", "Varve", "VarveLake", "VarveJSON", "VarveTables", "CSystem"],
     "VarveDelivery": [
       "Varve", "VarveLake", "VarveSQLite", "VarveJSON", "VarveTables", "CCurl", "CMicrohttpd", "CHTTP", "CCrypto",
       "CSystem",

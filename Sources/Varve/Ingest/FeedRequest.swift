@@ -5,6 +5,8 @@ public import VarveFeeds
 /// What is left out is found by looking at the file.
 public struct FeedRequest: Sendable {
   public var path: String
+  /// What the file is called in history and manifests; nil for the last component of its path.
+  public var name: String?
   public var format: FeedFormat?
   /// Workbooks: a sheet's name, its number from 1, or `all`.
   public var sheet: String?

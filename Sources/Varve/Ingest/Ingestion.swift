@@ -33,7 +33,7 @@ extension Warehouse {
   ) throws -> IngestReport {
     guard !request.feeds.isEmpty else { throw Problem(.usage, "there is no feed to ingest") }
     try TableName.check(request.table)
-    let files = try request.feeds.map { try SourceFile(path: $0.path) }
+    let files = try request.feeds.map { try SourceFile(path: $0.path, name: $0.name) }
     attempt.begin()
     let lake = try writable()
     let table = try lake.prepare(request.table)

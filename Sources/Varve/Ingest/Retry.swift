@@ -39,6 +39,11 @@ extension Warehouse {
       }
     }
     for id in ids {
+      if try ledger.ingestion(id)?.worker == .service {
+        throw Problem(
+          .refused, "the ingestion \(id) is the service's, which also pushes it",
+          advice: "start varve serve, and POST /api/v1/ingestions/\(id)/requeue")
+      }
       guard let lease = try ledger.take(id) else {
         let state = try ledger.ingestion(id)?.state
         throw Problem(

@@ -38,9 +38,9 @@ final class SourceFile: Sendable {
 
   static func name(ofPath path: String) -> String { path.split(separator: "/").last.map(String.init) ?? path }
 
-  init(path: String) throws {
+  init(path: String, name: String? = nil) throws {
     self.path = path
-    name = SourceFile.name(ofPath: path)
+    self.name = name ?? SourceFile.name(ofPath: path)
     identity = try Identity(path: path)
     source = try FileByteSource(path: path)
     byteCount = source.byteCount

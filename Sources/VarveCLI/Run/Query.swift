@@ -91,15 +91,4 @@ extension Session {
 private func shown(_ value: Value) -> String { plainText(json(value)) ?? "null" }
 
 /// Numbers stay numbers with all their digits; times are text; nested JSON is JSON again.
-private func json(_ value: Value) -> JSONValue {
-  switch value {
-  case .null: .null
-  case .boolean(let flag): .init(flag)
-  case .int64(let number): .init(number)
-  case .double(let number): .init(number)
-  case .decimal: value.text.map { .number($0) } ?? .null
-  case .date, .timestamp: value.text.map { .init($0) } ?? .null
-  case .text(let text): .init(text)
-  case .json(let text): (try? JSONValue(parsing: text)) ?? .init(text)
-  }
-}
+private func json(_ value: Value) -> JSONValue { value.jsonValue }

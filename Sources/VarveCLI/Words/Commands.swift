@@ -5,7 +5,7 @@ package let allCommands: [Command] = [
   ingestCommand, previewCommand, cellsCommand, tablesCommand, describeCommand, historyCommand, executionsCommand,
   queryCommand, diffCommand, ingestionsCommand, watchCommand, retryCommand, deadLettersCommand,
   transactionCommand,
-  pushCommand, deliveriesCommand, receiveCommand,
+  pushCommand, deliveriesCommand, receiveCommand, serveCommand,
   restoreCommand, truncateCommand, dropCommand, publishCommand, tagCommand, holdCommand,
   verifyCommand, repairCommand,
 ]

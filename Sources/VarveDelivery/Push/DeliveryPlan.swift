@@ -28,6 +28,8 @@ struct DeliveryPlan: Hashable, Sendable {
     case all
     /// What differs from that version; from nothing where the target has none.
     case changes(since: Side?)
+    /// The rows of the files that came after that version: those of one ingestion, in feed order.
+    case added(since: Side?)
   }
 
   var side: Side
@@ -36,6 +38,8 @@ struct DeliveryPlan: Hashable, Sendable {
   var mapping: RecordMapping
   /// Of a delivery that is made again although it was made before.
   var repetition: String?
+  /// Of a delivery that was promised before its version was there: the id that its caller was told.
+  var ingestion: String?
 
   func hasSameRecords(as other: DeliveryPlan) -> Bool {
     side == other.side && rows == other.rows && mapping == other.mapping
@@ -43,6 +47,7 @@ struct DeliveryPlan: Hashable, Sendable {
 
   /// 64 hexadecimal digits.
   func id(table: String, target: String) -> String {
+    if let ingestion { return ingestion }
     let whole: JSONValue = ["table": .string(table), "target": .string(target), "plan": json]
     return Digest.sha256(whole.bytes(.canonical))
   }
@@ -65,6 +70,8 @@ struct DeliveryPlan: Hashable, Sendable {
       "columns": mapping.json.columns, "unlisted": mapping.json.unlisted,
     ]
     if case .changes(let since) = rows { object["since"] = since?.json ?? "nothing" }
+    if case .added(let since) = rows { object["added_since"] = since?.json ?? "nothing" }
+    if let ingestion { object["ingestion"] = .string(ingestion) }
     if let repetition { object["repetition"] = .string(repetition) }
     return .object(object)
   }
@@ -87,6 +94,17 @@ struct DeliveryPlan: Hashable, Sendable {
     self.chunking = chunking
     mapping = try RecordMapping(json["columns"], unlisted: json["unlisted"], place: place)
     repetition = json["repetition"]?.string
+    ingestion = json["ingestion"]?.string
+    switch json["added_since"] {
+    case nil: break
+    case .string:
+      rows = .added(since: nil)
+      return
+    case let since?:
+      guard let from = Side(since) else { throw unreadable }
+      rows = .added(since: from)
+      return
+    }
     switch json["since"] {
     case nil: rows = .all
     case .string: rows = .changes(since: nil)

@@ -100,7 +100,7 @@ struct DeliveryDesk {
   let warehouse: Warehouse
   let ledger: Ledger
   private let settings: JSONValue?
-  private let isInterrupted: @Sendable () -> Bool
+  let isInterrupted: @Sendable () -> Bool
 
   init(_ warehouse: Warehouse, _ isInterrupted: @escaping @Sendable () -> Bool) throws {
     guard let lake = try warehouse.lake() else { throw Problem(.failed, "there is no warehouse \(warehouse.path)") }
@@ -203,7 +203,7 @@ struct DeliveryDesk {
 
   /// How the records of a plan are made, and how many there are, if that is known.
   private func records(_ plan: DeliveryPlan, _ table: Table) throws -> (RecordOpening, Int?) {
-    let new = try contents(plan.side, table)
+    let new = try plannedContents(plan, table)
     let place = ["\(table.name)@\(plan.side.version)"]
     let mapping = plan.mapping
     let count = new.contents.files.reduce(Int?(0)) { sum, file in
@@ -212,7 +212,7 @@ struct DeliveryDesk {
     // A mapping that does not fit the table is told before anything is sent.
     _ = try mapping.resolved(new.contents.schema, place: place)
     switch plan.rows {
-    case .all:
+    case .all, .added:
       return ({ try VersionRecords(new.contents, mapping, firstRecord: $0, place: place) }, count)
     case .changes(nil):
       return ({ try VersionRecords(new.contents, mapping, firstRecord: $0, kind: .insert, place: place) }, count)
@@ -229,6 +229,18 @@ struct DeliveryDesk {
         }, nil
       )
     }
+  }
+
+  /// The files whose rows a plan delivers.
+  private func plannedContents(
+    _ plan: DeliveryPlan, _ table: Table
+  ) throws -> (contents: TableContents, key: [String]) {
+    var new = try contents(plan.side, table)
+    if case .added(let since?) = plan.rows {
+      let before = Set(try contents(since, table).contents.files.map(\.path))
+      new.contents.files.removeAll { before.contains($0.path) }
+    }
+    return new
   }
 
   /// The files of one side, which must be the version that the plan was made for.

@@ -1,16 +1,34 @@
 internal import CHTTP
 internal import CMicrohttpd
+internal import CSystem
 internal import Glibc
 internal import VarveTables
 
-/// A small HTTP server on this machine's loopback address: for rehearsals, and reachable from nowhere else.
+/// A small HTTP server on this machine's loopback address, reachable from nowhere else.
 package final class HTTPServer {
   package struct Request: Sendable {
     package var method: String
     package var path: String
     /// By names in small letters; the last of a name that comes twice.
     package var headers: [String: String] = [:]
+    /// Names of headers that came more than once.
+    package var repeatedHeaders: Set<String> = []
+    /// What stands behind the `?`, percent-decoded; the last of a name that comes twice.
+    package var query: [String: String] = [:]
     package var body: [UInt8] = []
+  }
+
+  /// What one client may use.
+  package struct Limits: Sendable {
+    package var bodyBytesMax: Int
+    /// Connections at once, and seconds that one may be idle.
+    package var connectionsMax = 64
+    package var idleSecondsMax = 60
+    package var headerBytesMax = 1 << 15
+    /// For a body to arrive in full.
+    package var bodySecondsMax = 600
+
+    package init(bodyBytesMax: Int) { self.bodyBytesMax = bodyBytesMax }
   }
 
   package struct Reply: Sendable {
@@ -19,6 +37,8 @@ package final class HTTPServer {
     package var body: [UInt8] = []
     /// A whole answer that goes out first, so that there are two.
     package var answerBefore: [UInt8] = []
+    /// Gives the body piece by piece, in place of `body`; nil ends it, an error breaks the connection off.
+    package var stream: (@Sendable () throws -> [UInt8]?)?
 
     package init(_ status: Int = 200, _ body: [UInt8], headers: [(String, String)] = []) {
       self.status = status
@@ -27,23 +47,26 @@ package final class HTTPServer {
     }
   }
 
-  /// Connections at once, and seconds that one may be idle.
-  private static let connectionsMax: UInt32 = 64
-  private static let idleSecondsMax: UInt32 = 60
-  private static let headerBytesMax = 1 << 15
-
   private let server: UnsafeMutableRawPointer
   private let context: Unmanaged<Handling>
   package let port: Int
 
   /// Answers with what `handle` gives, on one thread per connection; nil closes the connection without an answer.
   /// Port 0 takes any that is free. Larger bodies than `bodyBytesMax` are answered by 413.
-  package init(port: Int, bodyBytesMax: Int, handle: @escaping @Sendable (Request) -> Reply?) throws {
+  package convenience init(port: Int, bodyBytesMax: Int, handle: @escaping @Sendable (Request) -> Reply?) throws {
+    try self.init(port: port, Limits(bodyBytesMax: bodyBytesMax), admit: { _ in nil }, handle: handle)
+  }
+
+  /// `admit` sees each request before its body; an answer of its own ends it there.
+  package init(
+    port: Int, _ limits: Limits, admit: @escaping @Sendable (Request) -> Reply?,
+    handle: @escaping @Sendable (Request) -> Reply?
+  ) throws {
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
     address.sin_port = in_port_t(UInt16(port)).bigEndian
     address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-    let context = Unmanaged.passRetained(Handling(handle, bodyBytesMax))
+    let context = Unmanaged.passRetained(Handling(admit, handle, limits))
     let server = withUnsafePointer(to: &address) {
       $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
         varve_http_start(
@@ -52,7 +75,7 @@ package final class HTTPServer {
             Handling.of(context).take(connection, path, method, body, size, request)
           },
           { _, _, request, _ in Handling.release(request) },
-          context.toOpaque(), HTTPServer.connectionsMax, HTTPServer.idleSecondsMax, HTTPServer.headerBytesMax)
+          context.toOpaque(), UInt32(limits.connectionsMax), UInt32(limits.idleSecondsMax), limits.headerBytesMax)
       }
     }
     guard let server else {
@@ -74,20 +97,31 @@ package final class HTTPServer {
 
 /// What the server's threads share.
 private final class Handling: Sendable {
+  private let admit: @Sendable (HTTPServer.Request) -> HTTPServer.Reply?
   private let handle: @Sendable (HTTPServer.Request) -> HTTPServer.Reply?
-  private let bodyBytesMax: Int
+  private let limits: HTTPServer.Limits
 
   /// One request under way; used on its connection's thread only.
   final class Open {
     var request: HTTPServer.Request
     var isTooLarge = false
+    var droppedCount = 0
+    let started = varve_monotonic_nanoseconds()
 
     init(_ request: HTTPServer.Request) { self.request = request }
+
+    static func of(_ context: UnsafeMutableRawPointer) -> Open {
+      Unmanaged<Open>.fromOpaque(context).takeUnretainedValue()
+    }
   }
 
-  init(_ handle: @escaping @Sendable (HTTPServer.Request) -> HTTPServer.Reply?, _ bodyBytesMax: Int) {
+  init(
+    _ admit: @escaping @Sendable (HTTPServer.Request) -> HTTPServer.Reply?,
+    _ handle: @escaping @Sendable (HTTPServer.Request) -> HTTPServer.Reply?, _ limits: HTTPServer.Limits
+  ) {
+    self.admit = admit
     self.handle = handle
-    self.bodyBytesMax = bodyBytesMax
+    self.limits = limits
   }
 
   static func of(_ context: UnsafeMutableRawPointer?) -> Handling {
@@ -114,17 +148,32 @@ private final class Handling: Sendable {
         OpaquePointer(connection), .HEADER_KIND,
         { context, _, name, value in
           guard let context, let name else { return .YES }
-          let open = Unmanaged<Open>.fromOpaque(context).takeUnretainedValue()
-          open.request.headers[String(cString: name).lowercased()] = value.map { String(cString: $0) } ?? ""
+          let open = Open.of(context)
+          let key = String(cString: name).lowercased()
+          let text = value.map { String(cString: $0) } ?? ""
+          if open.request.headers.updateValue(text, forKey: key) != nil { open.request.repeatedHeaders.insert(key) }
+          return .YES
+        }, Unmanaged.passUnretained(open).toOpaque())
+      MHD_get_connection_values(
+        OpaquePointer(connection), .GET_ARGUMENT_KIND,
+        { context, _, name, value in
+          guard let context, let name else { return .YES }
+          Open.of(context).request.query[String(cString: name)] = value.map { String(cString: $0) } ?? ""
           return .YES
         }, Unmanaged.passUnretained(open).toOpaque())
       slot.pointee = Unmanaged.passRetained(open).toOpaque()
-      return 1
+      guard let refusal = admit(open.request) else { return 1 }
+      return send(refusal, OpaquePointer(connection))
     }
-    let open = Unmanaged<Open>.fromOpaque(known).takeUnretainedValue()
+    let open = Open.of(known)
     if size.pointee > 0 {
-      if open.request.body.count + size.pointee > bodyBytesMax {
+      let seconds = (varve_monotonic_nanoseconds() - open.started) / 1_000_000_000
+      if seconds > limits.bodySecondsMax { return 0 }
+      if open.isTooLarge || open.request.body.count + size.pointee > limits.bodyBytesMax {
+        // What comes behind is read and dropped, a bounded while, so that the answer can be read.
         open.isTooLarge = true
+        open.droppedCount += size.pointee
+        if open.droppedCount > limits.bodyBytesMax + (1 << 20) { return 0 }
       } else {
         open.request.body += UnsafeRawBufferPointer(start: body, count: size.pointee)
       }
@@ -143,6 +192,7 @@ private final class Handling: Sendable {
     {
       return 0
     }
+    if let stream = reply.stream { return send(reply, stream, connection) }
     let made = reply.body.withUnsafeBytes { body in
       MHD_create_response_from_buffer(
         body.count, UnsafeMutableRawPointer(mutating: body.baseAddress), .RESPMEM_MUST_COPY)
@@ -151,5 +201,52 @@ private final class Handling: Sendable {
     defer { MHD_destroy_response(response) }
     for (name, value) in reply.headers { _ = MHD_add_response_header(response, name, value) }
     return MHD_queue_response(connection, UInt32(reply.status), response) == .YES ? 1 : 0
+  }
+
+  private func send(
+    _ reply: HTTPServer.Reply, _ stream: @escaping @Sendable () throws -> [UInt8]?, _ connection: OpaquePointer
+  ) -> Int32 {
+    let pieces = Unmanaged.passRetained(Pieces(stream))
+    let made = MHD_create_response_from_callback(
+      UInt64.max, 1 << 16,
+      { context, _, buffer, count in
+        guard let context, let buffer else { return -2 }
+        return Unmanaged<Pieces>.fromOpaque(context).takeUnretainedValue().read(into: buffer, count)
+      }, pieces.toOpaque(),
+      { context in if let context { Unmanaged<Pieces>.fromOpaque(context).release() } })
+    guard let response = made else {
+      pieces.release()
+      return 0
+    }
+    defer { MHD_destroy_response(response) }
+    for (name, value) in reply.headers { _ = MHD_add_response_header(response, name, value) }
+    return MHD_queue_response(connection, UInt32(reply.status), response) == .YES ? 1 : 0
+  }
+}
+
+/// What is left of a streamed body; used on its connection's thread only.
+private final class Pieces {
+  private let next: () throws -> [UInt8]?
+  private var piece: ArraySlice<UInt8> = []
+
+  /// MHD_CONTENT_READER_END_OF_STREAM and MHD_CONTENT_READER_END_WITH_ERROR, which are casts in C.
+  private static let end = -1
+  private static let broken = -2
+
+  init(_ next: @escaping () throws -> [UInt8]?) { self.next = next }
+
+  func read(into buffer: UnsafeMutablePointer<CChar>, _ count: Int) -> Int {
+    while piece.isEmpty {
+      do {
+        guard let fresh = try next() else { return Pieces.end }
+        piece = fresh[...]
+      } catch {
+        return Pieces.broken
+      }
+    }
+    let taken = piece.prefix(count)
+    taken.withUnsafeBytes { UnsafeMutableRawPointer(buffer).copyMemory(from: $0.baseAddress!, byteCount: taken.count) }
+    piece = piece.dropFirst(taken.count)
+    return taken.count
   }
 }

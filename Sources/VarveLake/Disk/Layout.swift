@@ -96,6 +96,9 @@ package enum Layout {
     guard directory.hasPrefix("\(table)@") else { return nil }
     return Int64(directory.dropFirst(table.utf8.count + 1))
   }
+  /// The bearer token of the service, and the directory of its logs.
+  package static let serviceToken = "varve.token"
+  package static let serviceLogs = "varve.logs"
   package static let transactions = "_transactions"
   /// A file for each decision that may not be carried out yet, locked by its writer.
   package static let pendingTransactions = "_transactions/pending"

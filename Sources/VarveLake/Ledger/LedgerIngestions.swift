@@ -1,3 +1,4 @@
+internal import VarveJSON
 internal import VarveSQLite
 internal import VarveTables
 
@@ -13,6 +14,23 @@ package struct IngestionRecord: Hashable, Sendable {
     case failed
     /// A dead letter: given up until a person requeues it.
     case dead
+  }
+
+  /// Who does it. Each leaves what is the other's alone.
+  package enum Worker: Sendable {
+    /// `varve ingest` and `varve retry`.
+    case command
+    /// The service, which also pushes it to a callback: its requests name one.
+    case service
+
+    fileprivate var condition: String {
+      "json_extract(request, '$.callback_url') IS \(self == .command ? "" : "NOT ")NULL"
+    }
+  }
+
+  /// Who does this one.
+  package var worker: Worker {
+    (try? JSONValue(parsing: request))?["callback_url"]?.string == nil ? .command : .service
   }
 
   /// A feed of the ingestion: identified by content and selector, not by its name.
@@ -153,11 +171,11 @@ extension Ledger {
   }
 
   /// Takes the ingestion that has been due longest: pending ones and failed ones whose time has come.
-  package func takeNextDue() throws -> IngestionLease? {
+  package func takeNextDue(for worker: IngestionRecord.Worker = .command) throws -> IngestionLease? {
     try write { connection in
       let rows = try connection.rows(
         """
-        SELECT row FROM ingestions WHERE state = 'pending' OR state = 'failed' AND next_try <= ?
+        SELECT row FROM ingestions WHERE (state = 'pending' OR state = 'failed' AND next_try <= ?) AND \(worker.condition)
         ORDER BY coalesce(next_try, noted), row
         """, [.integer(clock.milliseconds())])
       for row in rows {
@@ -169,14 +187,15 @@ extension Ledger {
   }
 
   /// Takes all ingestions whose process died. The log tells whether their commit was made.
-  package func takeAbandoned() throws -> [IngestionLease] {
+  package func takeAbandoned(for worker: IngestionRecord.Worker = .command) throws -> [IngestionLease] {
     try write { connection in
-      try connection.rows("SELECT row FROM ingestions WHERE state = 'in_progress' ORDER BY row").compactMap { row in
-        guard let number = row[0].integer, let record = try record(number, connection),
-          let lease = try LedgerLease.take(storage, byte: LedgerLease.byte(ingestion: number))
-        else { return nil }
-        return IngestionLease(ingestion: record, before: record, row: number, lease: lease)
-      }
+      try connection.rows("SELECT row FROM ingestions WHERE state = 'in_progress' AND \(worker.condition) ORDER BY row")
+        .compactMap { row in
+          guard let number = row[0].integer, let record = try record(number, connection),
+            let lease = try LedgerLease.take(storage, byte: LedgerLease.byte(ingestion: number))
+          else { return nil }
+          return IngestionLease(ingestion: record, before: record, row: number, lease: lease)
+        }
     }
   }
 

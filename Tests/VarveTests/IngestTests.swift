@@ -110,6 +110,25 @@ import Varve
     #expect(try here.ingest("c.json", #"[{"sku":"D","p":5}]"#).rows.updated == 1)
   }
 
+  @Test func `an insert adds unknown keys, and the first row and origin of each key stay`() throws {
+    let here = try TemporaryWarehouse()
+    try here.ingest("a.ndjson", "{\"k\":1,\"v\":\"a\"}\n{\"k\":2,\"v\":\"b\"}\n") {
+      $0.mode = .insert
+      $0.key = ["k"]
+      $0.withOrigin = true
+    }
+    let second = "{\"k\":2,\"v\":\"X\"}\n{\"k\":3,\"v\":\"c\"}\n{\"k\":3,\"v\":\"c\"}\n"
+    let report = try here.ingest("b.ndjson", second)
+    #expect(report.version == 2 && report.rows.inserted == 1 && report.rows.unchanged == 2)
+    #expect(
+      try here.rows("SELECT k, v, _source, _row FROM t ORDER BY k") == [
+        "1|a|a.ndjson|1", "2|b|a.ndjson|2", "3|c|b.ndjson|2",
+      ])
+    #expect(try here.ingest("c.ndjson", "{\"k\":1,\"v\":\"Z\"}\n").outcome == .unchanged)
+    let unequal = try problem { try here.ingest("d.ndjson", "{\"k\":4,\"v\":\"a\"}\n{\"k\":4,\"v\":\"b\"}\n") }
+    #expect(unequal.kind == .failed && "\(unequal)".contains("comes twice"))
+  }
+
   @Test func `a duplicate or missing key in a feed is refused with its rows`() throws {
     let here = try TemporaryWarehouse()
     let twice = try problem {

@@ -65,6 +65,8 @@ extension SchemaFile {
 
 /// Puts `_source`, `_row` and `_execution` into each batch of a feed.
 struct OriginColumns {
+  static let names = ["_source", "_row", "_execution"]
+
   let file: String
   let execution: String?
 

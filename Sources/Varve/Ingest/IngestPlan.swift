@@ -60,12 +60,14 @@ struct IngestPlan: Sendable {
   }
 
   func partitionPlan(on base: Snapshot?) throws -> PartitionPlan {
-    PartitionPlan(
+    var plan = PartitionPlan(
       base: try base?.contents()
         ?? TableContents(
           storage: storage, schema: Schema([]), partitionColumns: settings.partitionBy.map(\.name), files: []),
       partitionBy: settings.partitionBy, key: settings.key, schema: schema, feed: try feed(), pattern: pattern,
       absentIsNull: settings.absentIsNull)
+    if settings.withOrigin { plan.originColumns = Set(OriginColumns.names) }
+    return plan
   }
 
   private var pattern: WritePattern {

@@ -111,7 +111,7 @@ final class FeedKeys {
       wanted.insert(pair.first)
       wanted.insert(pair.row)
     }
-    let others = plan.schema.fields.filter { !plan.key.contains($0.name) }
+    let others = plan.schema.fields.filter { !plan.key.contains($0.name) && !plan.originColumns.contains($0.name) }
     let rank: [Field]
     switch twins {
     case .newest(let column): rank = [Field(Feed.rowColumn + "rank", plan.feed.schema[column]!.type)]

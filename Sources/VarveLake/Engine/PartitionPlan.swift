@@ -49,6 +49,9 @@ package struct PartitionPlan: Sendable {
   /// Whether rows lack nothing: a column that a merged row lacks becomes null instead of keeping its value.
   package var absentIsNull: Bool
 
+  /// Columns that tell where a row came from: rows that differ in these alone are equal.
+  package var originColumns: Set<String> = []
+
   package init(
     base: TableContents, partitionBy: [PartitionBy], key: [String], schema: Schema, feed: Feed, pattern: WritePattern,
     absentIsNull: Bool = false

@@ -91,8 +91,8 @@ import VarveTables
     (["ingest", "a", "--into="], "varve ingest: --into has an empty value; see `varve help ingest`"),
     (["ingest", "a", "--reingest=yes"], "varve ingest: --reingest takes no value; see `varve help ingest`"),
     (
-      ["ingest", "a", "--into", "t", "--mode", "apend"],
-      #"varve ingest: --mode: "apend" is none of append, overwrite, merge; did you mean `append`?; "#
+      ["ingest", "a", "--into", "t", "--on-bad-row", "fial"],
+      #"varve ingest: --on-bad-row: "fial" is none of fail, quarantine; did you mean `fail`?; "#
         + "see `varve help ingest`"
     ),
     (
@@ -137,14 +137,16 @@ import VarveTables
   @Test func `the examples in help are command lines that parse`() throws {
     let parser = CommandLineParser(commands: allCommands, globalOptions: globalOptions)
     for command in allCommands {
+      var named: Set<String> = []
       for example in command.examples {
         let words = shellWords(example.line).dropFirst()
         guard case .run(let invocation) = try parser.parse(Array(words)) else {
           Issue.record("\(example.line) runs nothing")
           continue
         }
-        #expect(invocation.command.name == command.name)
+        named.insert(invocation.command.name)
       }
+      #expect(command.examples.isEmpty || named.contains(command.name), "no example of \(command.name) shows it")
     }
   }
 

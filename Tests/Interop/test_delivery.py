@@ -240,6 +240,14 @@ def test_where_a_push_may_not_lead(products):
     assert "chunk_recods" in push(products, "products", "--to", "shop", code=2).err
 
 
+def test_proxies_of_the_environment_are_not_used(products):
+    receiver = Receiver()
+    dead = {name: "http://127.0.0.1:1" for name in ("http_proxy", "https_proxy", "ALL_PROXY", "all_proxy")}
+    with serving(receiver) as url:
+        push(products, "products", "--to", url, **dead)
+    assert len(receiver.complete) == 1
+
+
 def certificate(folder, name, subject="127.0.0.1", days=2, issuer=None):
     """Key and certificate below `folder`; signed by `issuer`, or by itself."""
     key, request, cert = (folder / f"{name}.{ending}" for ending in ("key", "csr", "pem"))

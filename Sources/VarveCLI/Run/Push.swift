@@ -113,7 +113,7 @@ final class DeliveryProgress {
 }
 
 /// `310,000 records  12,400/s  0:15 left`.
-func deliveryPace(done: Int, since first: Int, total: Int?, seconds: Double) -> String {
+package func deliveryPace(done: Int, since first: Int, total: Int?, seconds: Double) -> String {
   var text = grouped(done) + " records"
   let sent = done - first
   guard sent > 0, seconds > 0 else { return text }

@@ -1,5 +1,5 @@
 // sockaddr: which C module is taken to define it depends on what else is imported, so both are named.
-internal import CHTTP
+package import CHTTP
 internal import Glibc
 
 /// Which machines a client may talk to, judged by the address that is connected to, after names are resolved.
@@ -10,7 +10,7 @@ package enum Reach: Hashable, Sendable {
   /// Neither this machine, nor private networks, nor what only clouds' machines see of themselves.
   case `public`
 
-  func allows(_ address: UnsafePointer<sockaddr>) -> Bool {
+  package func allows(_ address: UnsafePointer<sockaddr>) -> Bool {
     switch self {
     case .anywhere: true
     case .loopback: Reach.network(of: address) == .loopback

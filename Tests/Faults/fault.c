@@ -32,6 +32,9 @@ static long kill_at, error_at, tear_at;
 static int error_code, error_stays, lies;
 static int log_file = -1;
 static char under[PATH_MAX];
+static char pause_call[16];
+static const char *pause_path;
+static _Atomic int paused;
 static _Atomic int ready;
 
 static int errno_of(const char *name) {
@@ -56,6 +59,12 @@ __attribute__((constructor)) static void start(void) {
     lies = number("VARVE_FAULT_LIE") != 0;
     error_code = getenv("VARVE_FAULT_ERROR") ? errno_of(getenv("VARVE_FAULT_ERROR")) : EIO;
     if (getenv("VARVE_FAULT_UNDER") && !realpath(getenv("VARVE_FAULT_UNDER"), under)) abort();
+    const char *pause = getenv("VARVE_FAULT_PAUSE_BEFORE");
+    const char *colon = pause ? strchr(pause, ':') : NULL;
+    if (colon && (size_t)(colon - pause) < sizeof pause_call) {
+        memcpy(pause_call, pause, (size_t)(colon - pause));
+        pause_path = colon + 1;
+    }
     if (getenv("VARVE_FAULT_LOG"))
         log_file = REAL(open)(getenv("VARVE_FAULT_LOG"), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (getenv("VARVE_FAULT_COUNTER")) {
@@ -105,6 +114,9 @@ static enum fate fate(const char *call, const char *path, const char *other) {
         ssize_t written = REAL(write)(log_file, line, (size_t)length);
         (void)written;
     }
+    if (pause_path && strcmp(call, pause_call) == 0 &&
+        (strstr(path, pause_path) || (other && strstr(other, pause_path))) && !atomic_exchange(&paused, 1))
+        kill(getpid(), SIGSTOP);
     if (this == kill_at) raise(SIGKILL);
     if (this == tear_at) return TEAR;
     if (error_at && (this == error_at || (error_stays && this > error_at))) {

@@ -1,13 +1,9 @@
 """Other Delta writers may commit to our tables: what they write is seen, and what we wrote stays."""
 
-import subprocess
-import time
-
 import deltalake
 import pyarrow
 
 import peers
-from conftest import binary
 from test_readers import ndjson
 
 TYPES = {"id": "int64", "name": "text"}
@@ -50,37 +46,6 @@ def test_a_deletion_by_delta_rs_is_a_version_like_any_other(warehouse, tmp_path)
     assert ids(warehouse, "shared@1") == [1, 2, 3]
     warehouse.ingest(ndjson(tmp_path / "2.ndjson", rows(4), TYPES), "--into", "shared")
     assert ids(warehouse, "shared") == [1, 3, 4]
-
-
-def test_a_commit_of_delta_rs_between_place_and_record_loses_nothing(warehouse, tmp_path):
-    """The link that would be our commit is held back until delta-rs has taken the version."""
-    warehouse.ingest(ndjson(tmp_path / "1.ndjson", rows(1), TYPES), "--into", "raced", "--partition-by", "name")
-    table = warehouse.table("raced")
-    feed = ndjson(tmp_path / "2.ndjson", rows(2), TYPES)
-    delay = "-e", "inject=link,linkat:delay_enter=3s", "-e", "trace=link,linkat"
-    process = subprocess.Popen(
-        ["strace", "-f", "-qq", "-o", str(tmp_path / "trace"), *delay, str(binary()), "--json", "ingest", feed]
-        + ["--into", "raced"],
-        env=warehouse.environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    placed = table / "name=row 2" / "v00000002"
-    deadline = time.monotonic() + 60
-    while not placed.exists():
-        assert time.monotonic() < deadline and process.poll() is None, process.communicate()
-        time.sleep(0.02)
-    append(table, 3)
-    out, error = process.communicate(timeout=120)
-    assert process.returncode == 0, error
-    assert ids(warehouse, "raced@2") == [1, 3]
-    assert ids(warehouse, "raced@3") == [1, 2, 3]
-    assert '"version":3' in out.replace(" ", "")
-    assert not placed.exists() and (table / "name=row 2" / "v00000003" / "_manifest.json").exists()
-    found = peers.deltalake_rows(table, 3)
-    assert sorted(row["id"] for row in found) == [1, 2, 3]
 
 
 def test_an_append_of_delta_rs_that_reaches_its_checkpoint_erases_none_of_our_history(warehouse, tmp_path):

@@ -2,6 +2,9 @@ package import VarveLake
 internal import VarveParquet
 internal import VarveTables
 
+/// The table was made, or its schema or properties were changed, since the feed was typed by them.
+struct TableChanged: Error {}
+
 /// What an ingestion does to the table, whatever version it meets: can be made anew when another writer was faster.
 struct IngestPlan: Sendable {
   let settings: TableSettings
@@ -21,14 +24,17 @@ struct IngestPlan: Sendable {
   let storage: Storage
 
   func change(on base: Snapshot?) throws -> StagedChange {
-    if let base, let basedOn, base.metadata != basedOn {
-      throw Problem(
-        .refused, "the table's schema or properties were changed meanwhile", advice: "ingest the feed again")
-    }
+    guard base?.metadata == basedOn else { throw TableChanged() }
     var change = try isDirect(on: base) ? direct(on: base) : engine(on: base)
     change.rows.read = rowsRead
     change.rows.rejected = rowsRejected
     return change
+  }
+
+  /// Nil where the table is already as the feed wants it.
+  func changeIfAny(on base: Snapshot) throws -> StagedChange? {
+    let change = try change(on: base)
+    return isEmpty(change, on: base) ? nil : change
   }
 
   /// Whether the spool's part is the new data file as it lies.

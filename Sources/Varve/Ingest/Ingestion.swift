@@ -38,8 +38,7 @@ extension Warehouse {
     let lake = try writable()
     let table = try lake.prepare(request.table)
     do {
-      let ingestion = try Ingestion(self, request, files: files, table: table, attempt: attempt, onEvent: onEvent)
-      let report = try ingestion.run()
+      let report = try ingest(request, files: files, into: table, attempt, onEvent)
       if report.version == nil { try lake.discardIfUnused(table) }
       return report
     } catch {
@@ -47,7 +46,29 @@ extension Warehouse {
       throw error
     }
   }
+
+  /// Begins anew, from the feeds, where another writer made the table or changed its schema meanwhile.
+  private func ingest(
+    _ request: IngestRequest, files: [SourceFile], into table: Table, _ attempt: Attempt,
+    _ onEvent: @escaping (Event) -> Void
+  ) throws -> IngestReport {
+    var files = files
+    for _ in 0..<ingestionAttemptsMax {
+      do {
+        return try Ingestion(self, request, files: files, table: table, attempt: attempt, onEvent: onEvent).run()
+      } catch is TableChanged {
+        files = try request.feeds.map { try SourceFile(path: $0.path) }
+      }
+    }
+    throw Problem(
+      .refused, at: [request.table],
+      "other writers changed the schema or properties \(ingestionAttemptsMax) times meanwhile",
+      advice: "ingest the feed again")
+  }
 }
+
+/// How often an ingestion begins anew because the table's schema or properties were changed.
+private let ingestionAttemptsMax = 5
 
 /// One ingestion, from its files to its commit.
 ///
@@ -394,10 +415,10 @@ final class Ingestion {
       commit = Commit(
         change, to: table, base: base, staging: staging, bookkeeping: bookkeeping,
         refusesRepeat: !request.reingest && settings.mode != .overwrite
-      ) { try plan.change(on: $0) }
+      ) { try plan.changeIfAny(on: $0) }
     } else {
       commit = Commit(change, creating: table, as: metadata(plan), staging: staging, bookkeeping: bookkeeping) {
-        try plan.change(on: $0)
+        try plan.changeIfAny(on: $0)
       }
     }
     switch try warehouse.committer.commit(commit) {

@@ -24,14 +24,43 @@ extension Committer {
     }
     let mark = try warehouse.markPending(decision.id)
     defer { withExtendedLifetime(mark) {} }
+    for step in decision.steps {
+      guard let area = areas[step.staging] else { continue }
+      try area.storage.sync(directories: step.change.added.map { Layout.join(area.path, $0.directory) })
+    }
     for area in areas.values {
       try area.syncParts()
       try area.syncNames()
       try area.storage.write(Layout.join(area.path, Layout.decisionMark), Array(decision.id.utf8), isSealed: true)
       try area.storage.sync(area.path)
     }
-    try warehouse.decide(decision)
-    return try carryOut(decision, in: warehouse, tables: tables, areas: areas)
+    try decide(decision, in: warehouse, areas: areas)
+    do {
+      return try carryOut(decision, in: warehouse, tables: tables, areas: areas)
+    } catch {
+      throw Problem(
+        .failed, at: decision.tables, "it is decided, and could not be carried out to its end: \(error)",
+        advice: "mend what is in its way; the next command that writes goes on with it")
+    }
+  }
+
+  /// From here on what is staged is needed, even where it is not known whether the decision lasts.
+  private func decide(_ decision: Decision, in warehouse: Warehouse, areas: [String: StagingArea]) throws {
+    do {
+      try warehouse.decide(decision)
+    } catch let problem as Problem where problem.kind == .refused {
+      throw problem
+    } catch {
+      guard (try? warehouse.storage.exists(Layout.transaction(decision.id))) == false else {
+        for area in areas.values { area.keepForDecision() }
+        throw Problem(
+          .failed, at: decision.tables,
+          "the disk failed in the moment of the commit, and whether it counts is not known",
+          advice: "mend the disk, start again and look at the history")
+      }
+      throw error
+    }
+    for area in areas.values { area.keepForDecision() }
   }
 
   /// Carries out decisions whose writers died. Called before anything else is written into the warehouse.
@@ -40,6 +69,7 @@ extension Committer {
       // Its writer lives as long as it holds the mark.
       guard let mark = try warehouse.lockPending(id) else { continue }
       defer { withExtendedLifetime(mark) {} }
+      try warehouse.storage.removeIfPresent(Layout.transactionDraft(id))
       guard let decision = try warehouse.decision(id) else {
         try warehouse.unmarkPending(id)
         continue
@@ -90,7 +120,7 @@ extension Committer {
       guard let table = tables[name], let last = decision.steps.last(where: { $0.table == name }) else { continue }
       if last.bookkeeping.publishes { try show(table, reason: "decision \(decision.id)") }
     }
-    for area in areas.values { try area.abandon() }
+    for area in areas.values { try area.remove() }
     try warehouse.unmarkPending(decision.id)
     return committed
   }
@@ -230,7 +260,7 @@ extension Warehouse {
   }
 
   func markPending(_ id: String) throws -> FileLock {
-    try storage.makeDirectories(Layout.pendingTransactions)
+    for parent in try storage.makeDirectories(Layout.pendingTransactions) { try storage.sync(parent) }
     try storage.write(Layout.pendingTransaction(id), [], isSealed: true)
     guard let lock = try storage.lock(Layout.pendingTransaction(id), waits: false) else {
       throw Problem(.failed, at: [storage.path], "the transaction \(id) is under way already")
@@ -248,7 +278,7 @@ extension Warehouse {
 
   /// The moment from which the decision counts.
   func decide(_ decision: Decision) throws {
-    let draft = Layout.transaction(decision.id) + ".tmp"
+    let draft = Layout.transactionDraft(decision.id)
     try storage.removeIfPresent(draft)
     try storage.write(draft, decision.bytes, isSealed: true)
     guard try storage.link(draft, as: Layout.transaction(decision.id)) else {

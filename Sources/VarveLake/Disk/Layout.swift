@@ -114,6 +114,7 @@ package enum Layout {
       }
   }
   package static func transaction(_ id: String) -> String { "\(transactions)/\(id).json" }
+  static func transactionDraft(_ id: String) -> String { "\(transaction(id)).tmp" }
 
   /// The version that a name in `_delta_log` is the entry of, or nil.
   package static func version(ofLogName name: String) -> Int64? { version(ofLogName: name, suffix: ".json") }

@@ -18,6 +18,7 @@ package final class StagingArea: Sendable {
     var scratches = 0
     var partsUnsynced = 0
     var partsFinished = 0
+    var isDecided = false
   }
 
   /// `storage` is the table's root; `transaction` is a single path component, unique for ever.
@@ -82,8 +83,15 @@ package final class StagingArea: Sendable {
     return ScratchFile(try storage.create(Layout.join(path, "scratch-\(ordinal)")))
   }
 
-  /// Removes all of it. After a commit only what was not placed is left.
-  package func abandon() throws { try storage.removeTree(path) }
+  /// Removes all of it, unless a decision counts on it. After a commit only what was not placed is left.
+  package func abandon() throws {
+    if !state.withLock({ $0.isDecided }) { try remove() }
+  }
+
+  /// What is staged belongs to a decision: from now on it goes only when that is carried out.
+  func keepForDecision() { state.withLock { $0.isDecided = true } }
+
+  func remove() throws { try storage.removeTree(path) }
 
   /// Whether the next part syncs itself. Past the first few, `syncParts` does it for all of them at once.
   fileprivate func takesSync() -> Bool {

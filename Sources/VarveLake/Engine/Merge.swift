@@ -11,12 +11,13 @@ extension PlanExecution {
     let layout = plan.layout
     let added = ExternalSort(
       plan.schema, by: layout.columns + plan.keyColumns, budgetBytes: limits.sortBytes, scratch: scratch)
+    let flagColumn = deleteWhen.flatMap { plan.feed.schema[$0]?.name }
     var outcome = MergeOutcome()
     try keys.forEachRange { index, bounds in
       let candidates = plan.candidates(bounds, partitions: keys.partitions)
       let matches = try plan.matches(index, bounds, among: candidates, parallelism: limits.parallelism)
       let stored = try StoredRows(plan, matches, limits, scratch: scratch)
-      let feed = try FeedRows(plan, flagColumn: deleteWhen)
+      let feed = try FeedRows(plan, flagColumn: flagColumn)
       let merger = RowMerger(plan, newestBy: newestBy)
       while let rows = try feed.next() {
         let taken = plan.rows(of: rows, in: index.hashes, without: keys.superseded)

@@ -102,7 +102,8 @@ package struct PartitionPlan: Sendable {
           advice: "rename or leave out the column")
       }
     }
-    for name in key where feed.schema[name] == nil {
+    // A feed without rows has no columns that could be missing.
+    for name in key where feed.rowCount > 0 && feed.schema[name] == nil {
       throw Problem(
         .failed, at: [feed.file], "lacks the column \"\(name)\", which is part of the key",
         advice: "the feed's columns are \(feed.schema.fields.map(\.name).joined(separator: ", "))")
@@ -137,7 +138,7 @@ package struct PartitionPlan: Sendable {
   }
 
   private func checkColumn(_ name: String?, option: String, isBoolean: Bool) throws {
-    guard let name else { return }
+    guard let name, feed.rowCount > 0 else { return }
     guard let field = feed.schema[name] else {
       throw Problem(
         .failed, at: [feed.file], "lacks the column \"\(name)\" of \(option)",

@@ -35,7 +35,10 @@ package struct ChangeSet: Sendable {
   ) throws {
     let directory = Layout.changeSet(execution.description, fingerprint)
     let document = Layout.join(directory, ChangeSet.documentName)
-    if try storage.exists(document) { return }
+    if try storage.exists(document) {
+      // Whoever wrote it may have died before its names were durable.
+      return try storage.sync(directories: [directory, Layout.parent(directory), Layout.changeSets])
+    }
     let made = try storage.makeDirectories(directory)
     let data = Layout.join(directory, ChangeSet.dataName)
     try storage.removeIfPresent(data)

@@ -15,13 +15,22 @@ package struct SyncOrder {
   /// When an entry gets its name in the log, all that it leads to must be kept: the entry's content, every file of the
   /// directories of its version, and the names on the way to them. Before the next entry, and before the end, the
   /// entry's own name must be kept.
+  ///
+  /// When a decision over several commits gets its name, all that is staged must be kept, and when the first of its
+  /// entries gets its name, the decision's.
   package static func violations(of calls: [StorageCall], table: String) -> [String] {
     var order = SyncOrder()
     var violations: [String] = []
     let log = table + "/_delta_log"
+    let transactions = split(table).parent + "/_transactions"
     for call in calls {
       if call.name == "link", let entry = call.newPath, entry.hasPrefix(log + "/"), entry.hasSuffix(".json") {
         violations += order.lost(entry: call.path, newName: entry, table: table)
+        let fresh = order.freshNames[transactions]?.filter { $0.hasSuffix(".json") } ?? []
+        violations += fresh.map { "the name of the decision \($0) is not kept" }
+      }
+      if call.name == "link", let decision = call.newPath, decision.hasPrefix(transactions + "/") {
+        violations += order.lost(decision: call.path, table: table, warehouse: split(table).parent)
       }
       if call.name == "rename", call.newPath?.hasPrefix(table + "/_varve/") == false,
         call.path.hasPrefix(table + "/_varve/staging/")
@@ -57,8 +66,37 @@ package struct SyncOrder {
     return lost.sorted()
   }
 
+  /// The decision itself, and what it says is staged; scratch files are of no more use.
+  private func lost(decision: String, table: String, warehouse: String) -> [String] {
+    let staging = table + "/_varve/staging"
+    var lost = dirtyFiles.filter { path in
+      path == decision || path.hasPrefix(staging) && !SyncOrder.split(path).name.hasPrefix("scratch-")
+    }.map { "the content of \($0) is not kept" }
+    for (parent, names) in freshNames where parent.hasPrefix(staging) {
+      for name in names where !name.hasPrefix("scratch-") { lost.append("the name \(parent)/\(name) is not kept") }
+    }
+    if freshNames[table + "/_varve"]?.contains("staging") ?? false { lost.append("the name \(staging) is not kept") }
+    // By its mark the next writer finds a decision that is not carried out.
+    let transactions = warehouse + "/_transactions"
+    if freshNames[warehouse]?.contains("_transactions") ?? false { lost.append("the decisions' name is not kept") }
+    if freshNames[transactions]?.contains("pending") ?? false { lost.append("the marks' name is not kept") }
+    lost += freshNames[transactions + "/pending"]?.map { "the mark \($0) is not kept" } ?? []
+    return (lost + lostInputs(table)).sorted()
+  }
+
+  /// The inputs of executions, which are merged again when one before them is corrected.
+  private func lostInputs(_ table: String) -> [String] {
+    let inputs = table + "/_varve/change-sets"
+    let names = freshNames.filter { $0.key.hasPrefix(inputs) }.flatMap { parent, names in
+      names.map { "the name \(parent)/\($0) is not kept" }
+    }
+    let isFresh = freshNames[table + "/_varve"]?.contains("change-sets") ?? false
+    let fresh = isFresh ? ["the name \(inputs) is not kept"] : []
+    return dirtyFiles.filter { $0.hasPrefix(inputs) }.map { "the content of \($0) is not kept" } + names + fresh
+  }
+
   private func lost(entry: String, newName: String, table: String) -> [String] {
-    var lost: [String] = []
+    var lost = lostInputs(table)
     if dirtyFiles.contains(entry) { lost.append("the content of the entry is not kept") }
     let version = Int(newName.suffix(25).prefix(20)) ?? 0
     let directory = "/v" + String(repeating: "0", count: 8 - String(version).count) + String(version)

@@ -1,0 +1,215 @@
+"""Which operations commit side by side: ours is planned and staged when theirs commits, then ours goes on.
+
+- beside: what ours read was not touched; it commits as it was staged, on top of theirs.
+- planned anew: it was; ours is staged again on their version, without help, and commits.
+- after theirs: it stages nothing, so that only what it leaves shows that it was planned on theirs where it must be.
+- nothing left: planned anew, ours has no effect any more, and makes no version.
+- refused: planned anew, ours has become wrong; exit 3, and the sentence says what it collided with.
+
+Whatever becomes of it, the table is as if one had come after the other."""
+
+import json
+
+import deltalake
+import pyarrow
+import pytest
+
+import peers
+from faults import paused
+from test_crashes import at, check_tidy, written
+
+TABLE = "products"
+
+# A table whose key names its partition, so that a key lies in one partition only.
+#
+# ours                  theirs                 same partition   another partition
+KEYED = """
+append                | append                | planned anew   | beside
+append                | insert                | planned anew   | beside
+append                | merge                 | planned anew   | beside
+append                | overwrite partition   | planned anew   | beside
+append                | overwrite table       | planned anew   | planned anew
+append                | append by delta-rs    | planned anew   | beside
+append                | delete by delta-rs    | planned anew   | beside
+insert                | append                | planned anew   | beside
+insert                | append of that key    | nothing left   | beside
+insert                | insert                | planned anew   | beside
+insert                | merge                 | planned anew   | beside
+insert                | overwrite partition   | planned anew   | beside
+insert                | overwrite table       | planned anew   | planned anew
+insert                | append by delta-rs    | planned anew   | beside
+insert                | delete by delta-rs    | planned anew   | beside
+merge                 | append                | planned anew   | beside
+merge                 | insert                | planned anew   | beside
+merge                 | merge                 | planned anew   | beside
+merge                 | overwrite partition   | planned anew   | beside
+merge                 | overwrite table       | planned anew   | planned anew
+merge                 | append by delta-rs    | planned anew   | beside
+merge                 | delete by delta-rs    | planned anew   | beside
+overwrite partition   | append                | planned anew   | beside
+overwrite partition   | insert                | planned anew   | beside
+overwrite partition   | merge                 | planned anew   | beside
+overwrite partition   | overwrite partition   | planned anew   | beside
+overwrite partition   | overwrite table       | planned anew   | planned anew
+overwrite partition   | append by delta-rs    | planned anew   | beside
+overwrite partition   | delete by delta-rs    | planned anew   | beside
+overwrite table       | append                | planned anew   | planned anew
+overwrite table       | insert                | planned anew   | planned anew
+overwrite table       | merge                 | planned anew   | planned anew
+overwrite table       | overwrite partition   | planned anew   | planned anew
+overwrite table       | overwrite table       | planned anew   | planned anew
+overwrite table       | append by delta-rs    | planned anew   | planned anew
+overwrite table       | delete by delta-rs    | planned anew   | planned anew
+append                | truncate partition    | planned anew   | beside
+insert                | truncate partition    | planned anew   | beside
+merge                 | truncate partition    | planned anew   | beside
+overwrite partition   | truncate partition    | planned anew   | beside
+overwrite table       | truncate partition    | planned anew   | planned anew
+append                | restore elsewhere     | beside         | beside
+merge                 | restore elsewhere     | beside         | beside
+overwrite partition   | restore elsewhere     | beside         | beside
+overwrite table       | restore elsewhere     | planned anew   | planned anew
+truncate partition    | append                | after theirs   | after theirs
+truncate partition    | merge                 | after theirs   | after theirs
+truncate partition    | overwrite partition   | after theirs   | after theirs
+truncate partition    | overwrite table       | after theirs   | nothing left
+truncate partition    | truncate partition    | nothing left   | after theirs
+truncate partition    | append by delta-rs    | after theirs   | after theirs
+restore               | append                | after theirs   | after theirs
+restore               | merge                 | after theirs   | after theirs
+restore               | overwrite partition   | after theirs   | after theirs
+restore               | overwrite table       | after theirs   | after theirs
+restore               | truncate partition    | after theirs   | after theirs
+restore               | restore elsewhere     | nothing left   | nothing left
+restore               | append by delta-rs    | after theirs   | after theirs
+append                | append of that key    | refused        | beside
+append                | append, a new column  | planned anew   | planned anew
+merge                 | append, a new column  | planned anew   | planned anew
+overwrite partition   | append, a new column  | planned anew   | planned anew
+"""
+
+# A table without key, parted all the same.
+KEYLESS = """
+append                | append                | beside         | beside
+append                | overwrite partition   | beside         | beside
+append                | overwrite table       | beside         | beside
+append                | truncate partition    | beside         | beside
+append                | append by delta-rs    | beside         | beside
+append                | delete by delta-rs    | beside         | beside
+overwrite partition   | append                | planned anew   | beside
+overwrite partition   | append by delta-rs    | planned anew   | beside
+truncate partition    | append                | after theirs   | after theirs
+"""
+
+
+def cases(text, name):
+    for line in text.strip().splitlines():
+        ours, theirs, same, other = (cell.strip() for cell in line.split("|"))
+        for place, wanted in (("same", same), ("other", other)):
+            yield pytest.param(name, ours, theirs, place, wanted, id=f"{name}: {ours}, {theirs}, {place}")
+
+
+OURS = {
+    "append": ([{"market": "DE", "id": 5, "price": 5}], ["--mode", "append"]),
+    "insert": ([{"market": "DE", "id": 5, "price": 5}], ["--mode", "insert"]),
+    "merge": ([{"market": "DE", "id": 1, "price": 5}, {"market": "DE", "id": 6, "price": 6}], ["--mode", "merge"]),
+    "overwrite partition": (
+        [{"market": "DE", "id": 7, "price": 7}], ["--mode", "overwrite", "--partition", "market=DE"],
+    ),
+    "overwrite table": ([{"market": "DE", "id": 8, "price": 8}], ["--mode", "overwrite"]),
+}  # fmt: skip
+
+
+def theirs_by_varve(operation, market):
+    """Feed and options; they leave ours something to do in every case."""
+    rows = {
+        "append": [{"market": market, "id": 50, "price": 50}],
+        "append of that key": [{"market": market, "id": 5, "price": 50}],
+        "append, a new column": [{"market": market, "id": 50, "price": 50, "more": True}],
+        "insert": [{"market": market, "id": 50, "price": 50}, {"market": market, "id": 1, "price": 50}],
+        "merge": [{"market": market, "id": 2, "price": 60}, {"market": market, "id": 60, "price": 60}],
+        "overwrite partition": [{"market": market, "id": 70, "price": 70}],
+        "overwrite table": [{"market": market, "id": 80, "price": 80}],
+    }[operation]
+    options = {
+        "insert": ["--mode", "insert"],
+        "merge": ["--mode", "merge"],
+        "overwrite partition": ["--mode", "overwrite", "--partition", f"market={market}"],
+        "overwrite table": ["--mode", "overwrite"],
+    }
+    return rows, options.get(operation, ["--mode", "append"])
+
+
+COMMANDS = {
+    "truncate partition": ["truncate", TABLE, "--partition", "market=DE"],
+    "restore": ["restore", f"{TABLE}@1"],
+}
+
+
+def do_theirs(warehouse, operation, market, directory):
+    table = str(warehouse.table(TABLE))
+    if operation == "truncate partition":
+        warehouse.run("truncate", TABLE, "--partition", f"market={market}")
+    elif operation == "restore elsewhere":
+        warehouse.run("restore", f"{TABLE}@1")
+    elif operation == "append by delta-rs":
+        row = {"market": [market], "id": pyarrow.array([50], pyarrow.int64()), "price": pyarrow.array([50], pyarrow.int64())}
+        deltalake.write_deltalake(table, pyarrow.table(row), mode="append")
+    elif operation == "delete by delta-rs":
+        deltalake.DeltaTable(table).delete(f"market = '{market}' AND id = 2")
+    else:
+        rows, options = theirs_by_varve(operation, market)
+        report = warehouse.ingest(written(directory / "theirs.json", rows), "--into", TABLE, *options)
+        assert report["outcome"] == "committed"
+
+
+def make(directory, name):
+    directory.mkdir()
+    warehouse = at(directory / "warehouse")
+    rows = [{"market": market, "id": n, "price": n} for market in ("DE", "AT", "FR") for n in (1, 2)]
+    options = ["--partition-by", "market"] + (["--key", "market,id"] if name == "keyed" else [])
+    warehouse.ingest(written(directory / "first.json", rows), "--into", TABLE, *options)
+    # What a restore takes back lies in neither of the two partitions.
+    warehouse.ingest(written(directory / "second.json", [{"market": "FR", "id": 3, "price": 3}]), "--into", TABLE)
+    return warehouse
+
+
+def rows_of(warehouse, reference=TABLE):
+    return sorted(json.dumps(row, sort_keys=True) for row in warehouse.rows(reference, ["market", "id"]))
+
+
+@pytest.mark.parametrize("name, ours, theirs, place, wanted", [*cases(KEYED, "keyed"), *cases(KEYLESS, "keyless")])
+def test_the_matrix(tmp_path, name, ours, theirs, place, wanted):
+    market = "DE" if place == "same" else "AT"
+    warehouse = make(tmp_path / "raced", name)
+    if ours in OURS:
+        feed, options = OURS[ours]
+        words = ["--json", "ingest", written(tmp_path / "ours.json", feed), "--into", TABLE, *options]
+    else:
+        words = ["--json", *COMMANDS[ours]]
+    with paused(warehouse, *words, before="rename:/part-00000-" if ours in OURS else "mkdir:/_varve/staging/") as finish:
+        do_theirs(warehouse, theirs, market, tmp_path)
+        outcome = finish()
+
+    # The same two, one after the other.
+    alone = make(tmp_path / "alone", name)
+    do_theirs(alone, theirs, market, tmp_path)
+    after = alone.run(*words, code=outcome.code)
+    found = rows_of(warehouse)
+    assert found == rows_of(alone)
+    if wanted == "nothing left":
+        assert outcome.code == 0 and outcome.json["outcome"] == after.json["outcome"] == "unchanged"
+        assert warehouse.head(TABLE) == 3
+    elif outcome.code == 0:
+        assert outcome.json["version"] == 4 and outcome.json["rows"] == after.json["rows"]
+        # A part staged after the pause was planned after it.
+        staged_again = any(call.name == "create" and call.path.endswith(".draft") for call in outcome.calls)
+        assert ("planned anew" if staged_again else "beside" if ours in OURS else "after theirs") == wanted
+    else:
+        assert (outcome.code, wanted) == (3, "refused"), outcome.err
+        assert outcome.err.count("\n") == 1 and outcome.err == after.err
+        assert warehouse.head(TABLE) == 3
+    assert rows_of(warehouse, f"{TABLE}@3") == rows_of(alone, f"{TABLE}@3")
+    by_others = [peers.normal(row) for row in peers.deltalake_rows(warehouse.table(TABLE), None)]
+    assert sorted(json.dumps(row, sort_keys=True) for row in by_others) == found
+    check_tidy(warehouse)

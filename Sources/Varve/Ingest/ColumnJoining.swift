@@ -5,7 +5,7 @@ internal import VarveTables
 /// Decides what the new version's columns are: the table's, widened where the feed needs it, and the feed's new ones.
 struct ColumnJoining {
   /// The table as it is; nil when it is made.
-  let base: TableContents?
+  let base: Snapshot?
   /// The fields of a schema file.
   let declared: Schema
   /// Columns of the feed that are instructions and no data.
@@ -107,7 +107,7 @@ struct ColumnJoining {
   private func storedEvidence(_ field: Field) throws -> TypeEvidence {
     var evidence = TypeEvidence()
     guard let base, let index = base.schema.index(of: field.name) else { return evidence }
-    let scan = TableScan(base, ScanRequest(columns: [index]))
+    let scan = try TableScan(base.contents(), ScanRequest(columns: [index]))
     while let batch = try scan.next() { evidence.add(stored: batch.batch.columns[0]) }
     return evidence
   }

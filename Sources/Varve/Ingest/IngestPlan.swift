@@ -67,13 +67,22 @@ struct IngestPlan: Sendable {
 
   func partitionPlan(on base: Snapshot?) throws -> PartitionPlan {
     var plan = PartitionPlan(
-      base: try base?.contents()
-        ?? TableContents(
-          storage: storage, schema: Schema([]), partitionColumns: settings.partitionBy.map(\.name), files: []),
+      base: try contents(of: base),
       partitionBy: settings.partitionBy, key: settings.key, schema: schema, feed: try feed(), pattern: pattern,
       absentIsNull: settings.absentIsNull)
     if settings.withOrigin { plan.originColumns = Set(OriginColumns.names) }
     return plan
+  }
+
+  /// What is appended without a key, and widens nothing, does not depend on the files that are there.
+  private func contents(of base: Snapshot?) throws -> TableContents {
+    let isBlind = settings.mode == .append && settings.key.isEmpty
+    if let base, !isBlind || !base.schema.fields.allSatisfy({ schema[$0.name]?.type == $0.type }) {
+      return try base.contents()
+    }
+    return TableContents(
+      storage: storage, schema: base?.schema ?? Schema([]),
+      partitionColumns: base?.partitionColumns ?? settings.partitionBy.map(\.name), files: [])
   }
 
   private var pattern: WritePattern {

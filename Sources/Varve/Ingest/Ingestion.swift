@@ -165,7 +165,7 @@ final class Ingestion {
     }
     let base = stateful == nil ? base : stateful?.base
     let joining = ColumnJoining(
-      base: try base?.contents(), declared: schemaFile?.schema ?? Schema([]),
+      base: base, declared: schemaFile?.schema ?? Schema([]),
       instructions: instructions, computed: [], decimal: request.feeds[0].csv.decimal ?? ".")
     let joined = try joining.join(spool.spooledColumns(), place: [files[0].name])
     for remark in joined.remarks { note(remark) }

@@ -45,7 +45,7 @@ extension Warehouse {
       // A table may go away between the listing and the look at it.
       guard let snapshot = try lake.table(name)?.snapshot() else { return nil }
       return TableSummary(
-        name: name, version: Int(snapshot.version), rowCount: snapshot.rowCount(),
+        name: name, version: Int(snapshot.version), rowCount: try snapshot.rowCount(),
         columnCount: snapshot.schema.fields.count, key: snapshot.metadata.key,
         partitionColumns: snapshot.partitionColumns, mode: snapshot.metadata[.mode] ?? IngestMode.append.rawValue,
         updated: timeText(snapshot.timestamp))
@@ -64,7 +64,7 @@ extension Warehouse {
     return TableDescription(
       name: table.name, version: Int(snapshot.version), schema: snapshot.schema, key: snapshot.metadata.key,
       partitionColumns: snapshot.partitionColumns, mode: snapshot.metadata[.mode] ?? IngestMode.append.rawValue,
-      rowCount: snapshot.rowCount(), fileCount: snapshot.fileCount, byteCount: snapshot.byteCount,
+      rowCount: try snapshot.rowCount(), fileCount: try snapshot.fileCount, byteCount: try snapshot.byteCount,
       publication: publication, created: snapshot.metadata.createdTime.map(timeText),
       updated: timeText(snapshot.timestamp), schemaFile: schemaFile(snapshot.metadata))
   }

@@ -83,11 +83,11 @@ package struct Committed: Sendable {
 /// Whether what was committed after a change's base stands in its way.
 enum Conflict {
   /// What collides, as a sentence's object; nil where nothing does.
-  static func find(_ commit: Commit, base: Snapshot, head: Snapshot, entries: [LogEntry]) -> String? {
+  static func find(_ commit: Commit, base: Snapshot, head: Snapshot, entries: [LogEntry]) throws -> String? {
     if head.metadata != base.metadata || head.tableProtocol != base.tableProtocol {
       return "its schema or properties were changed"
     }
-    let gone = commit.change.removed.isEmpty ? [] : head.missing(commit.change.removed)
+    let gone = commit.change.removed.isEmpty ? [] : try head.missing(commit.change.removed)
     if let file = gone.first { return "the file \(file.path) is live no more" }
     for entry in entries {
       let changed = entry.actions.compactMap { changedPartition($0, head.partitionColumns) }
@@ -121,11 +121,11 @@ enum Conflict {
 
 extension Snapshot {
   /// The log's own words for live files, by path and deletion vector.
-  func adds(of files: [LiveFile]) -> [FileKey: AddAction] {
+  func adds(of files: [LiveFile]) throws -> [FileKey: AddAction] {
     let wanted = Set(files.map { FileKey(path: ExactText($0.path), deletionVectorID: $0.deletionVectorID) })
     guard !wanted.isEmpty else { return [:] }
     var adds: [FileKey: AddAction] = [:]
-    for entry in entries {
+    for entry in try entries {
       guard let path = LogPath.decode(entry.path) else { continue }
       let key = FileKey(path: ExactText(path), deletionVectorID: entry.deletionVectorID)
       if wanted.contains(key) { adds[key] = entry }
@@ -133,8 +133,8 @@ extension Snapshot {
     return adds
   }
 
-  func missing(_ files: [LiveFile]) -> [LiveFile] {
-    let adds = adds(of: files)
+  func missing(_ files: [LiveFile]) throws -> [LiveFile] {
+    let adds = try adds(of: files)
     return files.filter { adds[FileKey(path: ExactText($0.path), deletionVectorID: $0.deletionVectorID)] == nil }
   }
 }

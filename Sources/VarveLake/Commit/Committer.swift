@@ -155,7 +155,7 @@ package struct Committer: Sendable {
     }
     guard head.version > base.version else { return nil }
     let entries = try ((base.version + 1)...head.version).map { try commit.table.log.entry(existing: $0) }
-    return Conflict.find(commit, base: base, head: head, entries: entries)
+    return try Conflict.find(commit, base: base, head: head, entries: entries)
   }
 
   // MARK: Record

@@ -95,7 +95,7 @@ struct Sealing {
   }
 
   private func removedActions() throws -> [AddAction] {
-    let adds = head.adds(of: commit.change.removed)
+    let adds = try head.adds(of: commit.change.removed)
     return try commit.change.removed.map { file in
       guard let add = adds[FileKey(path: ExactText(file.path), deletionVectorID: file.deletionVectorID)] else {
         throw Problem(.refused, at: place + [file.path], "is live no more", advice: "try again on the new version")
@@ -136,7 +136,7 @@ struct Sealing {
       if !isTold { live[PartitionText(partition.values)] = [] }
     }
     guard !live.isEmpty else { return [:] }
-    for entry in head.entries { live[PartitionText(head.partition(of: entry))]?.append(entry) }
+    for entry in try head.entries { live[PartitionText(head.partition(of: entry))]?.append(entry) }
     return live
   }
 

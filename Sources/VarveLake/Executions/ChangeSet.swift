@@ -1,6 +1,6 @@
 internal import VarveJSON
 package import VarveParquet
-package import VarveTables
+internal import VarveTables
 
 /// The typed input of one execution, kept so that it can be replayed behind a corrected one:
 /// `_varve/change-sets/<execution>/<fingerprint>/feed.parquet` and `change-set.json`.

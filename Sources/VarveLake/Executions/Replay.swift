@@ -1,4 +1,4 @@
-package import VarveTables
+internal import VarveTables
 
 /// A run of versions that is planned before any of it is committed: each step stands on what the one before will leave.
 package struct Replay {

@@ -4,8 +4,11 @@ internal import VarveTables
 /// Reading checkpoints, ours and others' (Delta protocol, "Checkpoints", classic form): one row per action, of whose
 /// columns exactly one is set.
 extension DeltaLog {
-  /// The actions of a checkpoint but for `remove`, and how many rows it has.
-  func readCheckpoint(_ checkpoint: Checkpoint) throws -> (actions: [Action], rowCount: Int) {
+  /// The actions of a checkpoint but for those on files, the live files, which are read when they are asked for, and
+  /// how many rows it has.
+  func readCheckpoint(
+    _ checkpoint: Checkpoint
+  ) throws -> (actions: [Action], files: LiveEntries.Base, rowCount: Int) {
     var actions: [Action] = []
     var rowCount = 0
     for path in checkpoint.paths {
@@ -16,10 +19,20 @@ extension DeltaLog {
         actions += try rows.protocols().map(Action.protocol)
         actions += try rows.metadata().map(Action.metadata)
         actions += try rows.transactions().map(Action.transaction)
-        actions += try rows.adds().map(Action.add)
       }
     }
-    return (actions, rowCount)
+    return (actions, LiveEntries.Base { try readFiles(checkpoint) }, rowCount)
+  }
+
+  private func readFiles(_ checkpoint: Checkpoint) throws -> [AddAction] {
+    let files = try checkpoint.paths.flatMap { path in
+      let file = try openCheckpoint(path)
+      return try file.rowGroups.indices.flatMap { rowGroup in
+        try CheckpointRows(file, rowGroup: rowGroup, place: place + [path]).adds()
+      }
+    }
+    try LiveEntries.refuseDeletionVectors(files, place)
+    return files
   }
 
   /// The `remove` actions of a checkpoint.

@@ -12,7 +12,7 @@ extension DeltaLog {
   private static let versionsMax: Int64 = 256
 
   func isCheckpointDue(_ snapshot: Snapshot) throws -> Bool {
-    let rows = max(snapshot.checkpointRows, snapshot.fileCount)
+    let rows = max(snapshot.checkpointRows, snapshot.live.added.count)
     if snapshot.actionsSinceCheckpoint >= max(DeltaLog.actionsMin, rows / DeltaLog.rowsPerAction) { return true }
     let newest = try storage.list(Layout.states).compactMap(Layout.version(ofLogName:)).max() ?? -1
     return snapshot.version - newest >= DeltaLog.versionsMax
@@ -40,7 +40,7 @@ extension DeltaLog {
 
     let last: JSONValue = [
       "version": JSONValue(version), "size": JSONValue(rows.count), "sizeInBytes": JSONValue(bytes.count),
-      "numOfAddFiles": JSONValue(snapshot.fileCount),
+      "numOfAddFiles": JSONValue(try snapshot.fileCount),
     ]
     try storage.replace(Layout.lastCheckpoint, last.bytes(), draft: Layout.lastCheckpointDraft, isDurable: false)
   }
@@ -50,7 +50,7 @@ extension DeltaLog {
     var rows = [Action.protocol(snapshot.tableProtocol).json, Action.metadata(snapshot.metadata).json]
     rows += snapshot.transactions.sorted { $0.key < $1.key }.map { Action.transaction($0.value).json }
     rows += try tombstones(snapshot).map { Action.remove($0).json }
-    rows += snapshot.entries.map { ["add": $0.json(dataChange: false)] }
+    rows += try snapshot.entries.map { ["add": $0.json(dataChange: false)] }
     return rows
   }
 
@@ -72,7 +72,7 @@ extension DeltaLog {
       }
       version += 1
     }
-    for add in snapshot.entries { gone[add.key] = nil }
+    for add in try snapshot.entries { gone[add.key] = nil }
     return gone.values.sorted { $0.ordinal < $1.ordinal }.map(\.remove)
   }
 }

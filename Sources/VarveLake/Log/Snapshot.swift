@@ -12,8 +12,8 @@ package struct Snapshot: Sendable {
   package let entrySHA256: String
   package let tableProtocol: TableProtocol
   package let metadata: TableMetadata
-  /// The live files as the log spells them, in no order of meaning.
-  let entries: [AddAction]
+  /// The live files, read from the checkpoint when they are first asked for.
+  let live: LiveEntries
   /// Counters of applications, by id.
   let transactions: [String: TransactionAction]
   /// Actions that the newest checkpoint does not hold, and the rows that it does.
@@ -25,7 +25,9 @@ package struct Snapshot: Sendable {
 
   package var schema: Schema { metadata.schema }
   package var partitionColumns: [String] { metadata.partitionColumns }
-  package var fileCount: Int { entries.count }
+  package var fileCount: Int { get throws { try entries.count } }
+  /// The live files as the log spells them, in no order of meaning.
+  var entries: [AddAction] { get throws { try live.all() } }
 
   /// All live files, in the version's row order: partition values (nulls first), then directory version, part number.
   /// Files of strangers come after ours in their partition, by the time they were written.
@@ -48,14 +50,14 @@ package struct Snapshot: Sendable {
   /// The values of each partition that has files, in order.
   package func partitions() throws -> [[String?]] {
     var seen = Set<PartitionText>()
-    for entry in entries { seen.insert(PartitionText(partition(of: entry))) }
+    for entry in try entries { seen.insert(PartitionText(partition(of: entry))) }
     return try seen.map { ($0.values, try typed($0.values)) }.sorted { precedes($0.1, $1.1) }.map(\.0)
   }
 
   /// The sum of the files' rows, or nil where a file does not say how many it has.
-  package func rowCount() -> Int? {
+  package func rowCount() throws -> Int? {
     var sum = 0
-    for entry in entries {
+    for entry in try entries {
       guard let text = entry.statistics, let json = try? JSONValue(parsing: text, duplicateKeys: .lastWins),
         let rows = json["numRecords"]?.int
       else { return nil }
@@ -64,7 +66,7 @@ package struct Snapshot: Sendable {
     return sum
   }
 
-  package var byteCount: Int { entries.reduce(0) { $0 + $1.byteCount } }
+  package var byteCount: Int { get throws { try entries.reduce(0) { $0 + $1.byteCount } } }
 
   /// The bytes of a live file; its size must be what the log says.
   package func open(_ file: LiveFile) throws -> FileByteSource {

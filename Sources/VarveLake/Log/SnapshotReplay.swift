@@ -12,7 +12,7 @@ extension DeltaLog {
       replay = SnapshotReplay(known)
     } else if let checkpoint = try checkpoint(atOrBefore: version) {
       let read = try readCheckpoint(checkpoint)
-      replay = try SnapshotReplay(checkpoint: read.actions, rowCount: read.rowCount)
+      replay = try SnapshotReplay(checkpoint: read.actions, files: read.files, rowCount: read.rowCount)
       replay.version = checkpoint.version
     } else {
       replay = SnapshotReplay()
@@ -36,7 +36,7 @@ struct SnapshotReplay {
   private var metadata: TableMetadata?
   private var transactions: [String: TransactionAction] = [:]
   /// Live files before the entries that are applied here, and what these entries did to them.
-  private var base: [AddAction] = []
+  private var base = LiveEntries.Base([])
   private var added: [FileKey: (ordinal: Int, add: AddAction)] = [:]
   private var addedCount = 0
   private var touched = Set<FileKey>()
@@ -51,20 +51,21 @@ struct SnapshotReplay {
     tableProtocol = snapshot.tableProtocol
     metadata = snapshot.metadata
     transactions = snapshot.transactions
-    base = snapshot.entries
+    base = snapshot.live.base
+    touched = snapshot.live.touched
+    for add in snapshot.live.added {
+      added[add.key] = (addedCount, add)
+      addedCount += 1
+    }
     actionsSinceCheckpoint = snapshot.actionsSinceCheckpoint
     checkpointRows = snapshot.checkpointRows
   }
 
   /// From the actions of a checkpoint, in which every file is live.
-  init(checkpoint actions: [Action], rowCount: Int) throws {
+  init(checkpoint actions: [Action], files: LiveEntries.Base, rowCount: Int) throws {
     checkpointRows = rowCount
-    for action in actions {
-      switch action {
-      case .add(let add): base.append(add)
-      default: try apply(action)
-      }
-    }
+    base = files
+    for action in actions { try apply(action) }
   }
 
   mutating func apply(_ entry: LogEntry) throws {
@@ -94,15 +95,13 @@ struct SnapshotReplay {
       throw Problem(.damaged, at: place, "the log has no protocol or no metaData up to version \(entry.version)")
     }
     try tableProtocol.checkReadable(place)
-    let kept = touched.isEmpty ? base : base.filter { !touched.contains($0.key) }
-    let entries = kept + added.values.sorted { $0.ordinal < $1.ordinal }.map(\.add)
-    if let struck = entries.first(where: { $0.deletionVectorID != nil }) {
-      throw Problem(.refused, at: place + [struck.path], "has a deletion vector, which Varve cannot read")
-    }
+    let added = added.values.sorted { $0.ordinal < $1.ordinal }.map(\.add)
+    try LiveEntries.refuseDeletionVectors(added, place)
     return Snapshot(
       version: entry.version, timestamp: entry.timestamp, entryModificationTime: entry.modificationTime,
       entrySHA256: entry.sha256, tableProtocol: tableProtocol,
-      metadata: metadata, entries: entries, transactions: transactions, actionsSinceCheckpoint: actionsSinceCheckpoint,
+      metadata: metadata, live: LiveEntries(base: base, touched: touched, added: added), transactions: transactions,
+      actionsSinceCheckpoint: actionsSinceCheckpoint,
       checkpointRows: checkpointRows, storage: storage, place: place)
   }
 }

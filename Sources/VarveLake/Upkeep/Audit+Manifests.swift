@@ -9,7 +9,7 @@ extension Audit {
     var replay = SnapshotReplay()
     if first > 0, let checkpoint = try log.checkpoint(atOrBefore: head), checkpoint.version >= first - 1 {
       let read = try log.readCheckpoint(checkpoint)
-      replay = try SnapshotReplay(checkpoint: read.actions, rowCount: read.rowCount)
+      replay = try SnapshotReplay(checkpoint: read.actions, files: read.files, rowCount: read.rowCount)
       for case .add(let add) in read.actions { track(add, at: first, sha256: nil) }
       metadata = read.actions.lazy.compactMap { if case .metadata(let metadata) = $0 { metadata } else { nil } }.last
       replay.version = checkpoint.version
@@ -200,12 +200,11 @@ extension Audit {
     }
     report.fileCount += 1
     report.byteCount += bytes.count
-    guard let read = try? log.readCheckpoint(DeltaLog.Checkpoint(version: version)) else {
+    guard let read = try? log.readCheckpoint(DeltaLog.Checkpoint(version: version)), let live = try? read.files.all()
+    else {
       return find(.altered, path, "cannot be read as a checkpoint", remedy: remedy)
     }
-    var files = Set<FileKey>()
-    for case .add(let add) in read.actions { files.insert(add.key) }
-    if files != Set(snapshot.entries.map(\.key)) {
+    if Set(live.map(\.key)) != Set(try snapshot.entries.map(\.key)) {
       find(.contradictory, path, "says otherwise than the log which files version \(version) has", remedy: remedy)
     }
   }

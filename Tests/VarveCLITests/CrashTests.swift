@@ -100,7 +100,10 @@ import Testing
     }
 
     func copy(to path: String) throws -> Place {
-      try FileManager.default.copyItem(atPath: directory, toPath: path)
+      // Foundation's copy loses the nanoseconds of a file's time, and verify compares them.
+      let copying = try Process.run(URL(fileURLWithPath: "/bin/cp"), arguments: ["-a", directory, path])
+      copying.waitUntilExit()
+      try #require(copying.terminationStatus == 0)
       return Place(directory: path)
     }
   }
@@ -223,7 +226,8 @@ import Testing
       #expect(told.contains(left.1 == nil ? "\"unknown\"" : "\"committed\""), "call \(call): \(told)")
       #expect(try commit(trial).exitCode == 0, "call \(call)")
       #expect(try trial.rows() == new && trial.rows("u") == fresh, "call \(call)")
-      #expect(try trial.run(["verify"]).exitCode == 0, "call \(call)")
+      let verified = try trial.run(["verify"])
+      #expect(verified.exitCode == 0, "call \(call): \(verified.output)\(verified.errors)")
       let pending = trial.warehouse + "/_transactions/pending"
       #expect(try FileManager.default.contentsOfDirectory(atPath: pending) == [], "call \(call)")
     }

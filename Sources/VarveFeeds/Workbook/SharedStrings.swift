@@ -1,31 +1,46 @@
 import CXML
 import VarveTables
 
-/// The strings that cells refer to by number (ISO/IEC 29500-1, 18.4), kept in memory end to end.
+/// The strings that cells refer to by number (ISO/IEC 29500-1, 18.4), end to end: in memory, or in a mapped file when
+/// they are many.
 ///
 /// Rich text is joined; phonetic runs are left out. Counts that the part declares are not read.
 final class SharedStrings {
   private let bytes: GrowingBytes
+  private let mapped: (start: UnsafeMutableRawPointer, count: Int)?
   /// String i lies between the end of string i-1 and `ends[i]`.
   private let ends: GrowingBuffer<UInt32>
 
   init() {
     bytes = GrowingBytes()
     ends = GrowingBuffer()
+    mapped = nil
   }
 
-  private init(bytes: GrowingBytes, ends: GrowingBuffer<UInt32>) {
+  private init(
+    bytes: GrowingBytes, mapped: (start: UnsafeMutableRawPointer, count: Int)?, ends: GrowingBuffer<UInt32>
+  ) {
     self.bytes = bytes
+    self.mapped = mapped
     self.ends = ends
   }
 
   deinit {
     bytes.deallocate()
     ends.deallocate()
+    if let mapped { StringSpill.unmap(mapped.start, mapped.count) }
   }
 
   /// Borrowed: valid as long as the strings are.
-  var table: Table { Table(bytes: bytes.start, ends: ends.start, count: ends.count) }
+  var table: Table {
+    let start = mapped.map { UnsafePointer($0.start.assumingMemoryBound(to: UInt8.self)) } ?? UnsafePointer(bytes.start)
+    return Table(bytes: start, ends: ends.start, count: ends.count)
+  }
+
+  /// Lets go of the memory behind strings that were looked at. Pointers stay good.
+  func release() {
+    if let mapped { StringSpill.release(mapped.start, mapped.count) }
+  }
 
   /// The strings without their owner, for loops.
   struct Table {
@@ -71,10 +86,24 @@ final class SharedStrings {
     } catch {
       walk.pointee.bytes.deallocate()
       walk.pointee.ends.deallocate()
+      walk.pointee.spill?.discard()
       guard let failure = error as? XMLFailure else { throw error }
       throw Problem(.failed, at: [parts.file.name, "the shared strings"], walk.pointee.problem ?? failure.sentence)
     }
-    return SharedStrings(bytes: walk.pointee.bytes, ends: walk.pointee.ends)
+    guard var spill = walk.pointee.spill else {
+      return SharedStrings(bytes: walk.pointee.bytes, mapped: nil, ends: walk.pointee.ends)
+    }
+    let count = spill.count + walk.pointee.bytes.count
+    let isWritten = spill.append(walk.pointee.bytes.view)
+    let start = spill.map()
+    let strings = SharedStrings(
+      bytes: walk.pointee.bytes, mapped: start.map { ($0, count) }, ends: walk.pointee.ends)
+    guard isWritten, start != nil else {
+      throw Problem(
+        .failed, at: [parts.file.name, "the shared strings"], "cannot be kept in a temporary file",
+        advice: "make room, or set TMPDIR to a directory that has some")
+    }
+    return strings
   }
 }
 
@@ -83,6 +112,9 @@ private struct SharedStringsWalk {
   let limits: WorkbookLimits
   var bytes = GrowingBytes(capacity: 1 << 16)
   var ends = GrowingBuffer<UInt32>(capacity: 1 << 12)
+  /// What was moved out of `bytes`, always whole strings.
+  var spill: StringSpill?
+  private var canSpill = true
   /// The text of the `t` at hand.
   var raw = GrowingBytes()
   var parser: xmlParserCtxtPtr?
@@ -138,7 +170,7 @@ private struct SharedStringsWalk {
     switch place {
     case .itemText, .runText:
       CellText.append(raw.view, keepsBlanks: keepsBlanks, to: &bytes)
-      if bytes.count > limits.sharedStringBytesMax {
+      if bytes.count + (spill?.count ?? 0) > limits.sharedStringBytesMax {
         stop("hold more than \(limits.sharedStringBytesMax) bytes of text")
       }
       place = place == .itemText ? .item : .run
@@ -161,15 +193,30 @@ private struct SharedStringsWalk {
   }
 
   private mutating func endItem() {
-    let start = ends.count == 0 ? 0 : Int(ends.start[ends.count - 1])
+    let spilled = spill?.count ?? 0
+    let start = ends.count == 0 ? 0 : Int(ends.start[ends.count - 1]) - spilled
     if bytes.count - start > limits.cellCharactersMax,
       CellText.characterCount(bytes.view(start..<bytes.count)) > limits.cellCharactersMax
     {
       stop("hold a string of more than \(limits.cellCharactersMax) characters, number \(ends.count)")
     }
-    ends.append(UInt32(bytes.count))
+    ends.append(UInt32(spilled + bytes.count))
+    if bytes.count >= StringSpill.bytesMin, canSpill { moveOut() }
     if ends.count > limits.sharedStringsMax { stop("are more than \(limits.sharedStringsMax)") }
     place = .strings
+  }
+
+  private mutating func moveOut() {
+    if spill == nil { spill = StringSpill() }
+    guard spill != nil else {
+      canSpill = false
+      return
+    }
+    if spill!.append(bytes.view) {
+      bytes.removeAll()
+    } else {
+      stop("cannot be kept in a temporary file: is the disk full?")
+    }
   }
 
   private mutating func stop(_ problem: String) {

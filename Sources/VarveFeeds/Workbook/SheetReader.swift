@@ -62,7 +62,10 @@ final class SheetReader {
   /// The cells read and not yet removed. What lies in it moves when more is read.
   var page: SheetPage { walk.pointee.page }
 
-  func removePage() { walk.pointee.page.removeAll() }
+  func removePage() {
+    walk.pointee.page.removeAll()
+    strings.release()
+  }
 
   var hiddenRows: Int { walk.pointee.hiddenRows }
   var hiddenColumns: Int { walk.pointee.hiddenColumns }

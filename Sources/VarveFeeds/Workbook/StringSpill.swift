@@ -1,0 +1,49 @@
+import Glibc
+
+/// Strings that are too many to keep: appended to an unnamed file in `TMPDIR` (else `/tmp`), then mapped.
+///
+/// What was looked at is let go from time to time (`release`), so that memory does not grow with the workbook; the
+/// system keeps in its cache what is looked at again.
+struct StringSpill: BitwiseCopyable {
+  /// Fewer bytes than this stay in memory.
+  static let bytesMin = 4 << 20
+
+  private let descriptor: Int32
+  private(set) var count = 0
+
+  /// Nil where no file can be made: then the strings stay in memory.
+  init?() {
+    let directory = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+    var template = Array("\(directory)/varve-XXXXXX".utf8CString)
+    descriptor = mkstemp(&template)
+    guard descriptor >= 0 else { return nil }
+    unlink(template)
+    _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+  }
+
+  /// False when the disk is full or fails.
+  mutating func append(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+    var done = 0
+    while done < bytes.count {
+      let written = write(descriptor, bytes.baseAddress! + done, bytes.count - done)
+      if written < 0, errno == EINTR { continue }
+      guard written > 0 else { return false }
+      done += written
+    }
+    count += bytes.count
+    return true
+  }
+
+  /// The file's bytes; the descriptor is closed. Nil when they cannot be mapped.
+  func map() -> UnsafeMutableRawPointer? {
+    defer { close(descriptor) }
+    let mapped = mmap(nil, count, PROT_READ, MAP_SHARED, descriptor, 0)
+    return mapped == MAP_FAILED ? nil : mapped
+  }
+
+  func discard() { close(descriptor) }
+
+  static func unmap(_ mapped: UnsafeMutableRawPointer, _ count: Int) { munmap(mapped, count) }
+
+  static func release(_ mapped: UnsafeMutableRawPointer, _ count: Int) { madvise(mapped, count, MADV_DONTNEED) }
+}

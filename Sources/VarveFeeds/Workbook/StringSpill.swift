@@ -14,7 +14,7 @@ struct StringSpill: BitwiseCopyable {
   /// Nil where no file can be made: then the strings stay in memory.
   init?() {
     let directory = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
-    var template = Array("\(directory)/varve-XXXXXX".utf8CString)
+    var template = Array("\(directory)/varve-\(String(repeating: "X", count: 6))".utf8CString)
     descriptor = mkstemp(&template)
     guard descriptor >= 0 else { return nil }
     unlink(template)

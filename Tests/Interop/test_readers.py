@@ -157,6 +157,13 @@ def test_every_type_and_version_is_equal_in_every_reader(warehouse, tmp_path, sc
     check_everywhere(warehouse, "things", [first, appended, after_merge, LAST], TYPES, ["id"], spark)
 
 
+@pytest.mark.parametrize("level", [1, 22])
+def test_every_level_of_compression_is_read_by_everyone(warehouse, tmp_path, schema, spark, level):
+    options = ["--into", "things", "--schema", schema, "--zstd-level", level]
+    warehouse.ingest(ndjson(tmp_path / "1.ndjson", FIRST, TYPES), *options)
+    check_everywhere(warehouse, "things", [FIRST], TYPES, ["id"], spark)
+
+
 NASTY = [
     "plain", "a b", "a/b", "a\\b", "..", ".", "...", "a=b", "=", "a:b", "100%", "%2F", "%2e%2e", "é", "e\u0301", "日本",
     "🌸", "a'b", 'a"b', "a#b", "a?b", "a*b", "{x}", "[y]", "^", "A", "a", " lead", "trail ", "tab\there", "line\nline",

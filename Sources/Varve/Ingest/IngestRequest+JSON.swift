@@ -34,6 +34,7 @@ extension IngestRequest {
     note("discard_interposed", discardsInterposed)
     note("hold_publish", holdsPublication)
     note("with_origin", withOrigin)
+    if let zstdLevel { object["zstd_level"] = JSONValue(zstdLevel) }
     note("idempotency_key", idempotencyKey)
     return .object(object)
   }
@@ -66,6 +67,7 @@ extension IngestRequest {
     discardsInterposed = flag("discard_interposed")
     holdsPublication = flag("hold_publish")
     withOrigin = flag("with_origin")
+    zstdLevel = json["zstd_level"]?.int
     idempotencyKey = json["idempotency_key"]?.string
   }
 }

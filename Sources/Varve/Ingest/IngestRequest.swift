@@ -55,6 +55,8 @@ public struct IngestRequest: Sendable {
   public var holdsPublication = false
   /// Adds `_source`, `_row` and `_execution`.
   public var withOrigin: Bool
+  /// How small the data files are made, at the cost of time: 1 to 22. Nil: as the table remembers.
+  public var zstdLevel: Int?
   /// Plans, and commits nothing.
   public var dryRun: Bool
   public var idempotencyKey: String?

@@ -1,6 +1,7 @@
 internal import VarveFeeds
 internal import VarveJSON
 internal import VarveLake
+internal import VarveParquet
 internal import VarveTables
 
 extension Warehouse {
@@ -112,10 +113,18 @@ final class Ingestion {
     self.onEvent = onEvent
     base = try table.head() == nil ? nil : table.snapshot(at: .head)
     schemaFile = try SchemaFile.common(of: request.feeds)
-    settings = try TableSettings(request, schema: schemaFile, table: base?.metadata)
+    settings = try TableSettings(request, schema: schemaFile, table: base?.metadata) {
+      try TableDefaults(warehouse.lake().flatMap { try Settings.read($0.storage) })
+    }
     let detected = try request.feeds.map { try $0.detectFormat() }
     formats = detected.map(\.format)
     for remark in detected.compactMap(\.remark) { note(remark) }
+  }
+
+  var limits: EngineLimits {
+    var limits = warehouse.limits
+    limits.zstdLevel = settings.zstdLevel
+    return limits
   }
 
   func run() throws -> IngestReport {
@@ -152,7 +161,7 @@ final class Ingestion {
     onEvent(.phase(.reading))
     let spool = try Spool(
       staging: staging, known: knownSchema(), fixed: Set(schemaFile?.schema.fields.map(\.name) ?? []),
-      options: spoolOptions(staging), limits: warehouse.limits)
+      options: spoolOptions(staging), limits: limits)
     if let report = try read(into: spool) {
       try staging.abandon()
       return report
@@ -181,7 +190,7 @@ final class Ingestion {
       dynamicPartitionsMax: request.dynamicPartitionsMax.map { request.dryRun ? Int.max : $0 },
       allowEmpty: request.allowEmpty, spooled: spooled,
       schema: try PartitionBy.extend(joined.schema, by: settings.partitionBy), basedOn: base?.metadata,
-      rowsRead: spool.rowsRead, rowsRejected: spool.rejections.rowCount, staging: staging, limits: warehouse.limits,
+      rowsRead: spool.rowsRead, rowsRejected: spool.rejections.rowCount, staging: staging, limits: limits,
       storage: table.storage)
     onEvent(.phase(settings.key.isEmpty ? .sorting : .merging))
     let change = try plan.change(on: base)
@@ -222,7 +231,10 @@ final class Ingestion {
   private func spoolOptions(_ staging: StagingArea) throws -> Spool.Options {
     var options = Spool.Options()
     let isWhole = settings.mode == .append || (settings.mode == .overwrite && request.partitions.isEmpty)
-    if isWhole, settings.key.isEmpty, settings.partitionBy.isEmpty { options.directory = try staging.makePartition() }
+    if isWhole, settings.key.isEmpty, settings.partitionBy.isEmpty {
+      options.directory = try staging.makePartition()
+      options.parquet = ParquetOptions(compression: .zstd(level: settings.zstdLevel))
+    }
     options.keepsAbsent = settings.mode == .merge || settings.mode == .statefulMerge
     options.keepsOrigins = options.directory == nil || base != nil
     options.quarantines = request.badRows == .quarantine

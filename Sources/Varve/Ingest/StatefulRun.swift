@@ -112,7 +112,7 @@ extension Ingestion {
 
     var replay = Replay(
       onto: try base.contents(), head: head, table: table.name, partitionBy: settings.partitionBy, key: settings.key,
-      staging: staging, limits: warehouse.limits)
+      staging: staging, limits: limits)
     bookkeeping.details["restored_from"] = JSONValue(base.version)
     try replay.append(change, bookkeeping: bookkeeping)
     if isReplayed {

@@ -15,9 +15,13 @@ struct TableSettings: Sendable {
   var timezone: String
   var absentIsNull: Bool
   var withOrigin: Bool
+  var zstdLevel: Int
 
-  /// `schema`: that of a schema file, if one was given.
-  init(_ request: IngestRequest, schema: SchemaFile?, table: TableMetadata?) throws {
+  /// `schema`: that of a schema file, if one was given. `defaults`: what tables of the warehouse remember when they are
+  /// made.
+  init(
+    _ request: IngestRequest, schema: SchemaFile?, table: TableMetadata?, defaults: () throws -> TableDefaults
+  ) throws {
     let asked = try request.partitionBy.map { try PartitionBy($0) }
     let remembered = try table?.columns(.partitionBy).map { try PartitionBy($0) }
     key = try TableSettings.settle("key", asked: request.key, remembered: table?.key) { $0 }
@@ -29,6 +33,11 @@ struct TableSettings: Sendable {
     deletesByRequest = request.deleteWhen != nil
     newestBy = request.newestBy ?? table?[.newestBy]
     withOrigin = request.withOrigin || table?[.withOrigin] == "true"
+    zstdLevel = try request.zstdLevel ?? table?.zstdLevel ?? defaults().zstdLevel
+    guard TableDefaults.zstdLevels.contains(zstdLevel) else {
+      throw Problem(
+        .usage, "--zstd-level \(zstdLevel) is no level of compression", advice: "name one from 1 (fast) to 22 (small)")
+    }
     absentIsNull = schema?.absentIsNull ?? (table?[.absent] == "null")
 
     let zones = Set(request.feeds.compactMap(\.timezone) + (schema?.timezone.map { [$0] } ?? []))
@@ -87,6 +96,7 @@ struct TableSettings: Sendable {
     if timezone != "UTC" { metadata[.timezone] = timezone }
     if absentIsNull { metadata[.absent] = "null" }
     if withOrigin { metadata[.withOrigin] = "true" }
+    if zstdLevel != EngineLimits.zstdLevelStandard { metadata[.zstdLevel] = String(zstdLevel) }
     return metadata
   }
 }

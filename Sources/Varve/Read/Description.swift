@@ -29,6 +29,9 @@ public struct TableDescription: Sendable {
   public var rowCount: Int?
   public var fileCount: Int
   public var byteCount: Int
+  /// How hard data files are compressed, 1 to 22.
+  public var zstdLevel: Int
+  public static let zstdLevelStandard = EngineLimits.zstdLevelStandard
   /// How readers come to a version: `follow`, `held at 7`, `pinned at 7`.
   public var publication: String
   public var created: String?
@@ -65,6 +68,7 @@ extension Warehouse {
       name: table.name, version: Int(snapshot.version), schema: snapshot.schema, key: snapshot.metadata.key,
       partitionColumns: snapshot.partitionColumns, mode: snapshot.metadata[.mode] ?? IngestMode.append.rawValue,
       rowCount: try snapshot.rowCount(), fileCount: try snapshot.fileCount, byteCount: try snapshot.byteCount,
+      zstdLevel: snapshot.metadata.zstdLevel,
       publication: publication, created: snapshot.metadata.createdTime.map(timeText),
       updated: timeText(snapshot.timestamp), schemaFile: schemaFile(snapshot.metadata))
   }

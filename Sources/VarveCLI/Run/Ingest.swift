@@ -67,6 +67,7 @@ func ingestRequest(_ call: Invocation) throws -> IngestRequest {
   request.publishesIncomplete = call.has("publish-incomplete")
   request.discardsInterposed = call.has("discard-interposed")
   request.withOrigin = call.has("with-origin")
+  request.zstdLevel = call.integer("zstd-level")
   request.dryRun = call.has("dry-run")
   request.idempotencyKey = call["idempotency-key"]
   return request

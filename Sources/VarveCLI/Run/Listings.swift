@@ -143,7 +143,7 @@ extension Session {
       try output.writeLine(json(of: table).text(.pretty))
       return
     }
-    let facts = [
+    var facts = [
       ("table", "\(table.name), version \(table.version)"),
       ("rows", table.rowCount.map(grouped) ?? "unknown"),
       ("files", "\(grouped(table.fileCount)), \(grouped(table.byteCount)) bytes"),
@@ -153,6 +153,9 @@ extension Session {
       ("published", table.publication),
       ("updated", table.updated),
     ]
+    if table.zstdLevel != TableDescription.zstdLevelStandard {
+      facts.append(("compression", "zstd, level \(table.zstdLevel)"))
+    }
     for (name, fact) in facts {
       try output.writeLine(name + String(repeating: " ", count: 16 - name.count) + printable(fact))
     }
@@ -229,7 +232,8 @@ func count(_ count: Int?) -> JSONValue { count.map { .init($0) } ?? nil }
 private func json(of table: TableDescription) -> JSONValue {
   [
     "name": .init(table.name), "version": .init(table.version), "rows": count(table.rowCount),
-    "files": .init(table.fileCount), "bytes": .init(table.byteCount), "key": names(table.key),
+    "files": .init(table.fileCount), "bytes": .init(table.byteCount),
+    "zstd_level": .init(table.zstdLevel), "key": names(table.key),
     "partition_columns": names(table.partitionColumns), "mode": .init(table.mode),
     "published": .init(table.publication), "created": text(table.created), "updated": .init(table.updated),
     "columns": .array(

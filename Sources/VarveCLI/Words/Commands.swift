@@ -101,6 +101,9 @@ private let ingestOptions: [Option] = [
   .flag(
     "discard-interposed", group: "stateful merge",
     "Drop the versions made by other means since the execution that is run again."),
+  Option(
+    "zstd-level", "N", .integer(1...22), preset: "the table's, else 3",
+    "How small data files are made, at the cost of time: 1 (fast) to 22 (small)."),
   .flag("dry-run", "Say what would happen, and commit nothing."),
   Option(
     "idempotency-key", "KEY", .text, preset: "made from the feed and the options",

@@ -106,19 +106,8 @@ struct DeliveryDesk {
     guard let lake = try warehouse.lake() else { throw Problem(.failed, "there is no warehouse \(warehouse.path)") }
     self.warehouse = warehouse
     self.isInterrupted = isInterrupted
-    settings = try DeliveryDesk.settings(lake.storage)
+    settings = try Settings.read(lake.storage)
     ledger = try Ledger.open(lake.storage, clock: warehouse.surroundings.clock)
-  }
-
-  private static func settings(_ storage: Storage) throws -> JSONValue? {
-    guard let bytes = try storage.read(Layout.settings) else { return nil }
-    do throws(JSONError) {
-      return try JSONValue(parsing: bytes)
-    } catch {
-      let place = error.place(in: bytes)
-      throw Problem(
-        .failed, at: [Layout.settings, "line \(place.line), column \(place.column)"], "is no JSON: \(error.what)")
-    }
   }
 
   func target(_ text: String) throws -> TargetSettings { try TargetSettings.named(text, settings: settings) }

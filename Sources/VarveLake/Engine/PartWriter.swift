@@ -27,15 +27,12 @@ package final class PartWriter {
   private static let pendingRowsMax = 16_384
   private static let pendingBytesMax = 8 << 20
 
-  package init(
-    _ staging: StagingArea, schema: Schema, partition: [String?], limits: EngineLimits,
-    options: ParquetOptions = ParquetOptions()
-  ) {
+  package init(_ staging: StagingArea, schema: Schema, partition: [String?], limits: EngineLimits) {
     self.staging = staging
     self.schema = schema
     self.partition = partition
     self.limits = limits
-    self.options = options
+    options = ParquetOptions(compression: .zstd(level: limits.zstdLevel))
   }
 
   package func append(_ batch: Batch) throws {

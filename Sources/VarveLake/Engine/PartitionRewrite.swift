@@ -41,7 +41,7 @@ struct PartitionRewrite {
       let writer = PartWriter(staging, schema: plan.schema, partition: values, limits: limits)
       for number in files where struck[number] == nil {
         try WidenedFile(
-          plan.base, plan.base.files[number], schema: plan.schema, parallelism: limits.parallelism
+          plan.base, plan.base.files[number], schema: plan.schema, limits: limits
         ).write(to: writer)
       }
       try writer.append(merged(files.filter { struck[$0] != nil }, with: added.rows(in: key)))

@@ -7,13 +7,13 @@ struct WidenedFile {
   private let contents: TableContents
   private let file: LiveFile
   private let schema: Schema
-  private let parallelism: Int
+  private let limits: EngineLimits
 
-  init(_ contents: TableContents, _ file: LiveFile, schema: Schema, parallelism: Int) {
+  init(_ contents: TableContents, _ file: LiveFile, schema: Schema, limits: EngineLimits) {
     self.contents = contents
     self.file = file
     self.schema = schema
-    self.parallelism = parallelism
+    self.limits = limits
   }
 
   /// The file's rows as parts of their own.
@@ -21,7 +21,7 @@ struct WidenedFile {
     let parquet = try contents.open(file)
     let partition = try schema.fields.map { try contents.partitionValue(file, $0) }
     for (number, group) in parquet.rowGroups.enumerated() where group.rowCount > 0 {
-      let chunks = try concurrently(schema.fields.count, parallelism: parallelism) { column in
+      let chunks = try concurrently(schema.fields.count, parallelism: limits.parallelism) { column in
         try chunk(parquet, number, schema.fields[column], partition[column])
       }
       try writer.append(rowGroup: chunks, rowCount: group.rowCount)
@@ -31,7 +31,8 @@ struct WidenedFile {
 
   private func chunk(_ parquet: ParquetFile, _ group: Int, _ field: Field, _ constant: Value?) throws -> ColumnChunk {
     let rowCount = parquet.rowGroups[group].rowCount
-    let encoder = ColumnChunkEncoder(type: field.type)
+    let encoder = ColumnChunkEncoder(
+      type: field.type, options: ParquetOptions(compression: .zstd(level: limits.zstdLevel)))
     guard constant == nil, let column = try parquet.index(of: field.name) else {
       encoder.append(.repeating(constant ?? .null, field.type, count: rowCount))
       return encoder.finish()

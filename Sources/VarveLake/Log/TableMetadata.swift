@@ -67,6 +67,13 @@ package struct TableMetadata: Hashable, Sendable {
     case immutable = "varve.immutable"
     case retention = "varve.retention"
     case withOrigin = "varve.withOrigin"
+    /// 1 to 22; absent: 3.
+    case zstdLevel = "varve.zstdLevel"
+  }
+
+  /// The level of compression of the table's data files.
+  package var zstdLevel: Int {
+    self[.zstdLevel].flatMap { Int($0) }.map { min(max($0, 1), 22) } ?? EngineLimits.zstdLevelStandard
   }
 
   package func columns(_ property: Property) -> [String] {

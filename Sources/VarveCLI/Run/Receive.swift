@@ -11,11 +11,13 @@ extension Session {
     options.port = call.integer("port") ?? options.port
     options.misbehavesEvery = call.integer("every") ?? options.misbehavesEvery
     options.savePath = call["save"]
+    options.pimcore = try pimcore(call)
+    let kinds = options.pimcore == nil ? Misbehaviour.ofCallbacks : Misbehaviour.ofPimcore
     options.misbehaviours = try call.list("misbehave").map { kind in
-      guard let misbehaviour = Misbehaviour(rawValue: kind) else {
+      guard let misbehaviour = Misbehaviour(rawValue: kind), kinds.contains(misbehaviour) else {
         throw Problem(
           .usage, "--misbehave: there is no kind \"\(kind)\"",
-          advice: "use \(Misbehaviour.allCases.map(\.rawValue).joined(separator: ", "))")
+          advice: "use \(kinds.map(\.rawValue).joined(separator: ", "))")
       }
       return misbehaviour
     }
@@ -44,6 +46,22 @@ extension Session {
     while !Interruption.isRequested { usleep(50_000) }
     withExtendedLifetime(receiver) {}
   }
+
+  /// The Pimcore that `--as` wants; nil for the acknowledged callback.
+  private func pimcore(_ call: Invocation) throws -> PimcoreSetup? {
+    let sides = try call.list("as").filter { $0 != "callback" }.map { name in
+      guard let side = PimcoreSetup.Side(rawValue: name) else {
+        throw Problem(
+          .usage, "--as: there is no \"\(name)\"", advice: "use callback, or data-importer, graphql or both")
+      }
+      return side
+    }
+    guard !sides.isEmpty else {
+      if call["setup"] != nil { throw Problem(.usage, "--setup is for --as data-importer or graphql") }
+      return nil
+    }
+    return try PimcoreSetup(path: call["setup"], sides: Set(sides))
+  }
 }
 
 private func json(of event: Receiver.Event) -> JSONValue {
@@ -62,6 +80,7 @@ private func sentence(on event: Receiver.Event) -> String {
   case ("complete", _): line = "the end" + delivery + ": \(grouped(event.recordCount)) records, complete"
   case ("taken", let number?): line = "chunk \(number)" + delivery + ": \(grouped(event.recordCount)) records, taken"
   case (let kind, let number?): line = "chunk \(number)" + delivery + ": " + kind
+  case ("taken", nil): line = "a push: \(grouped(event.recordCount)) rows, taken"
   case (let kind, nil): line = "a request" + delivery + ": " + kind
   }
   if let reason = event.reason { line += ", " + printable(reason) }

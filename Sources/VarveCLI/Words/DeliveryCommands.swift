@@ -49,8 +49,16 @@ let receiveCommand = Command(
     Option(
       "port", "N", .integer(0...65_535), preset: "9000", "Where to listen on this machine; 0 takes any free port."),
     Option(
+      "as", "WHAT,…", .list, preset: "callback",
+      "Be a receiver of acknowledged callbacks, or Pimcore's data-importer, its graphql, or both over the same objects."
+    ),
+    Option(
+      "setup", "FILE", .path, preset: "a class Product, known by sku",
+      "How Pimcore is set up: class, attributes, configurations, pace."),
+    Option(
       "misbehave", "KIND,…", .list, preset: "not at all",
-      "What to do wrong, in turn: die, stall, 5xx, 429, no-ack, wrong-id, double-ack, forget."),
+      "What to do wrong, in turn: die, stall, 5xx, 429, no-ack, wrong-id, double-ack, forget; as Pimcore stall, 5xx, 429, "
+        + "405, partial, lost-rows, wrong-value, no-workers, cut-text, delta-check, cleanup."),
     Option("every", "N", .integer(1...1_000_000), preset: "3", "Misbehave at every Nth request."),
     Option("save", "DIR", .path, "Keep the records of each chunk there, as ID/00000000.json."),
   ],
@@ -61,4 +69,8 @@ let receiveCommand = Command(
   examples: [
     ("varve receive", "acknowledge whatever comes to http://127.0.0.1:9000/"),
     ("varve receive --misbehave stall,5xx", "see a push survive"),
+    (
+      "varve receive --as data-importer,graphql --setup pimcore.json",
+      "be a Pimcore; Documentation/Pimcore.md tells how"
+    ),
   ])

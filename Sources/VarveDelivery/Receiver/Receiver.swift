@@ -15,6 +15,8 @@ public final class Receiver {
     public var misbehavesEvery = 3
     /// A directory that gets a file per chunk, `<ingestion>/<8 digits>.json`.
     public var savePath: String?
+    /// Be a Pimcore that is set up so, in place of a receiver of acknowledged callbacks.
+    public var pimcore: PimcoreSetup?
     /// How a receiver that dies ends the process.
     public var die: @Sendable () -> Void = {}
 
@@ -39,24 +41,37 @@ public final class Receiver {
   private static let bodyBytesMax = 256 << 20
 
   private let server: HTTPServer
-  private let desk: Desk
+  /// Nil for a Pimcore.
+  private let desk: Desk?
+  private let pimcore: PimcoreDesk?
   /// Where it listens.
   public var port: Int { server.port }
 
   /// Listens until it is dropped. Events come one at a time, from threads of its own.
   public init(_ options: Options = Options(), onEvent: @escaping @Sendable (Event) -> Void = { _ in }) throws {
+    if let setup = options.pimcore {
+      let pimcore = PimcoreDesk(setup, options, onEvent)
+      desk = nil
+      self.pimcore = pimcore
+      server = try HTTPServer(port: options.port, bodyBytesMax: Self.bodyBytesMax) { pimcore.answer($0) }
+      return
+    }
+    pimcore = nil
     let storage = try options.savePath.map { try Storage.create($0) }
     let desk = Desk(options, storage, onEvent)
     self.desk = desk
     server = try HTTPServer(port: options.port, bodyBytesMax: Self.bodyBytesMax) { desk.answer($0) }
   }
 
-  deinit { desk.stop() }
+  deinit {
+    desk?.stop()
+    pimcore?.stop()
+  }
 
   /// How many records of that ingestion were taken, and whether it is complete; nil where nothing of it came, or it was
   /// forgotten.
   public func progress(of ingestionID: String) -> (recordCount: Int, isComplete: Bool)? {
-    desk.progress(of: ingestionID).map { ($0.recordCount, $0.isComplete) }
+    desk?.progress(of: ingestionID).map { ($0.recordCount, $0.isComplete) }
   }
 }
 
@@ -150,7 +165,6 @@ private final class Desk: Sendable {
     let json = [("Content-Type", "application/json")]
     var reply = HTTPServer.Reply(200, verdict.answer.bytes(), headers: json)
     switch misbehaviour {
-    case nil, .forget: break
     case .die:
       options.die()
       return nil
@@ -173,6 +187,7 @@ private final class Desk: Sendable {
       reply.answerBefore =
         Array("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: \(again.count)\r\n\r\n".utf8)
         + again
+    default: break
     }
     return reply
   }

@@ -154,6 +154,14 @@ struct SettingsReader {
     return text
   }
 
+  mutating func texts(_ key: String) throws -> [String]? {
+    guard let value = take(key) else { return nil }
+    guard let texts = value.array?.map(\.string), !texts.contains(nil) else {
+      throw problem("\"\(key)\" must be a list of texts")
+    }
+    return texts.compactMap(\.self)
+  }
+
   mutating func flag(_ key: String) throws -> Bool? {
     guard let value = take(key) else { return nil }
     guard let flag = value.boolean else { throw problem("\"\(key)\" must be true or false") }

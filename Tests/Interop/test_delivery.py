@@ -14,7 +14,8 @@ import time
 import orjson
 import pytest
 
-from conftest import ROOT, binary
+import faults
+from conftest import binary
 from receivers import Receiver, plain, serving
 
 PROOF = os.environ.get("VARVE_PROOF") is not None
@@ -351,30 +352,22 @@ def test_a_receiver_that_misbehaves_has_every_record_in_the_end(products, tmp_pa
         assert receiver.starts > 1
 
 
-@pytest.fixture(scope="session")
-def shim(tmp_path_factory):
-    library = tmp_path_factory.mktemp("fault") / "fault.so"
-    source = ROOT / "Tests" / "Faults" / "fault.c"
-    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
-    return str(library)
-
-
-def killed(warehouse, shim, at, *words, log=None):
+def killed(warehouse, at, *words, log=None):
     """Runs `varve` until its storage call of that number; its exit code, -9 when it was killed."""
     environment = warehouse.environment | {
-        "LD_PRELOAD": shim, "VARVE_FAULT_UNDER": str(warehouse.path), "VARVE_FAULT_KILL_AT": str(at)}
+        "LD_PRELOAD": str(faults.shim()), "VARVE_FAULT_UNDER": str(warehouse.path), "VARVE_FAULT_KILL_AT": str(at)}
     if log:
         environment["VARVE_FAULT_LOG"] = str(log)
     return subprocess.run([str(binary()), *words], env=environment, capture_output=True, timeout=120).returncode
 
 
-def test_a_pusher_killed_at_any_storage_call_is_resumed_by_the_next(products, tmp_path, shim):
+def test_a_pusher_killed_at_any_storage_call_is_resumed_by_the_next(products, tmp_path):
     log = tmp_path / "calls"
     before = tmp_path / "before"
     shutil.copytree(products.path, before)
     receiver = Receiver()
     with serving(receiver) as url:
-        assert killed(products, shim, 10**6, "push", "products", "--to", url, "--chunk-records", "60", log=log) == 0
+        assert killed(products, 10**6, "push", "products", "--to", url, "--chunk-records", "60", log=log) == 0
     calls = len(log.read_text().splitlines())
     assert calls > 30
     random.seed(seed := int(os.environ.get("VARVE_TEST_SEED", time.time_ns() % 10**6)))
@@ -385,7 +378,7 @@ def test_a_pusher_killed_at_any_storage_call_is_resumed_by_the_next(products, tm
         shutil.copytree(before, products.path)
         receiver = Receiver()
         with serving(receiver) as url:
-            assert killed(products, shim, at, "push", "products", "--to", url, "--chunk-records", "60") == -9, at
+            assert killed(products, at, "push", "products", "--to", url, "--chunk-records", "60") == -9, at
             taken = sum(len(chunks) for chunks in receiver.chunks.values())
             sent = len(receiver.requests)
             report = push(products, "products", "--to", url, "--chunk-records", "60").json
@@ -396,7 +389,7 @@ def test_a_pusher_killed_at_any_storage_call_is_resumed_by_the_next(products, tm
             assert again <= 5 - taken + 2, at
 
 
-def test_two_hundred_versions_with_a_bad_receiver_and_a_pusher_that_is_killed(warehouse, tmp_path, shim):
+def test_two_hundred_versions_with_a_bad_receiver_and_a_pusher_that_is_killed(warehouse, tmp_path):
     random.seed(seed := int(os.environ.get("VARVE_TEST_SEED", time.time_ns() % 10**6)))
     print(f"VARVE_TEST_SEED={seed}")
     receiver = Rehearsal(tmp_path, "5xx,no-ack,wrong-id,double-ack,die,forget,stall", 5)
@@ -414,7 +407,7 @@ def test_two_hundred_versions_with_a_bad_receiver_and_a_pusher_that_is_killed(wa
             table.pop(row["sku"], None) if row["gone"] else table.update({row["sku"]: row["n"]})
         if version % (1 if PROOF else 5) == 0:
             for _ in range(random.randint(0, 2)):
-                killed(warehouse, shim, random.randint(1, 60), *words)
+                killed(warehouse, random.randint(1, 60), *words)
     for _ in range(40):
         if subprocess.run([str(binary()), *words], env=warehouse.environment, capture_output=True).returncode == 0:
             break

@@ -7,39 +7,44 @@ import VarveTables
 /// Rich text is joined; phonetic runs are left out. Counts that the part declares are not read.
 final class SharedStrings {
   private let bytes: GrowingBytes
-  private let mapped: (start: UnsafeMutableRawPointer, count: Int)?
   /// String i lies between the end of string i-1 and `ends[i]`.
   private let ends: GrowingBuffer<UInt32>
+  private let count: Int
+  private let spilled: (bytes: StringSpill.Mapped, ends: StringSpill.Mapped)?
 
   init() {
     bytes = GrowingBytes()
     ends = GrowingBuffer()
-    mapped = nil
+    count = 0
+    spilled = nil
   }
 
-  private init(
-    bytes: GrowingBytes, mapped: (start: UnsafeMutableRawPointer, count: Int)?, ends: GrowingBuffer<UInt32>
-  ) {
-    self.bytes = bytes
-    self.mapped = mapped
-    self.ends = ends
+  private init(_ walk: SharedStringsWalk, spilled: (bytes: StringSpill.Mapped, ends: StringSpill.Mapped)?) {
+    bytes = walk.bytes
+    ends = walk.ends
+    count = walk.count
+    self.spilled = spilled
   }
 
   deinit {
     bytes.deallocate()
     ends.deallocate()
-    if let mapped { StringSpill.unmap(mapped.start, mapped.count) }
+    spilled?.bytes.unmap()
+    spilled?.ends.unmap()
   }
 
   /// Borrowed: valid as long as the strings are.
   var table: Table {
-    let start = mapped.map { UnsafePointer($0.start.assumingMemoryBound(to: UInt8.self)) } ?? UnsafePointer(bytes.start)
-    return Table(bytes: start, ends: ends.start, count: ends.count)
+    guard let spilled else { return Table(bytes: bytes.start, ends: ends.start, count: count) }
+    return Table(
+      bytes: spilled.bytes.start.assumingMemoryBound(to: UInt8.self),
+      ends: spilled.ends.start.assumingMemoryBound(to: UInt32.self), count: count)
   }
 
   /// Lets go of the memory behind strings that were looked at. Pointers stay good.
   func release() {
-    if let mapped { StringSpill.release(mapped.start, mapped.count) }
+    spilled?.bytes.release()
+    spilled?.ends.release()
   }
 
   /// The strings without their owner, for loops.
@@ -84,36 +89,42 @@ final class SharedStrings {
       while let block = try part.next() { try parser.feed(block) }
       try parser.finish()
     } catch {
-      walk.pointee.bytes.deallocate()
-      walk.pointee.ends.deallocate()
-      walk.pointee.spill?.discard()
+      walk.pointee.discard()
       guard let failure = error as? XMLFailure else { throw error }
       throw Problem(.failed, at: [parts.file.name, "the shared strings"], walk.pointee.problem ?? failure.sentence)
     }
-    guard var spill = walk.pointee.spill else {
-      return SharedStrings(bytes: walk.pointee.bytes, mapped: nil, ends: walk.pointee.ends)
+    guard walk.pointee.spill != nil else { return SharedStrings(walk.pointee, spilled: nil) }
+    guard walk.pointee.moveOut() else {
+      walk.pointee.discard()
+      throw cannotBeKept(parts)
     }
-    let count = spill.count + walk.pointee.bytes.count
-    let isWritten = spill.append(walk.pointee.bytes.view)
-    let start = spill.map()
-    let strings = SharedStrings(
-      bytes: walk.pointee.bytes, mapped: start.map { ($0, count) }, ends: walk.pointee.ends)
-    guard isWritten, start != nil else {
-      throw Problem(
-        .failed, at: [parts.file.name, "the shared strings"], "cannot be kept in a temporary file",
-        advice: "make room, or set TMPDIR to a directory that has some")
+    let bytes = walk.pointee.spill!.bytes.map()
+    let ends = walk.pointee.spill!.ends.map()
+    guard let bytes, let ends else {
+      bytes?.unmap()
+      ends?.unmap()
+      walk.pointee.deallocate()
+      throw cannotBeKept(parts)
     }
-    return strings
+    return SharedStrings(walk.pointee, spilled: (bytes, ends))
+  }
+
+  private static func cannotBeKept(_ parts: ZipParts) -> Problem {
+    Problem(
+      .failed, at: [parts.file.name, "the shared strings"], "cannot be kept in a temporary file",
+      advice: "make room, or set TMPDIR to a directory that has some")
   }
 }
 
 /// The reader's state while the part is parsed: where in `sst`, `si`, `r`, `t` it stands.
 private struct SharedStringsWalk {
   let limits: WorkbookLimits
+  /// The strings that were not moved out, and the ends of them, counted from the first string of all.
   var bytes = GrowingBytes(capacity: 1 << 16)
   var ends = GrowingBuffer<UInt32>(capacity: 1 << 12)
-  /// What was moved out of `bytes`, always whole strings.
-  var spill: StringSpill?
+  var count = 0
+  /// What was moved out, always whole strings.
+  var spill: (bytes: StringSpill, ends: StringSpill)?
   private var canSpill = true
   /// The text of the `t` at hand.
   var raw = GrowingBytes()
@@ -170,7 +181,7 @@ private struct SharedStringsWalk {
     switch place {
     case .itemText, .runText:
       CellText.append(raw.view, keepsBlanks: keepsBlanks, to: &bytes)
-      if bytes.count + (spill?.count ?? 0) > limits.sharedStringBytesMax {
+      if bytes.count + (spill?.bytes.count ?? 0) > limits.sharedStringBytesMax {
         stop("hold more than \(limits.sharedStringBytesMax) bytes of text")
       }
       place = place == .itemText ? .item : .run
@@ -193,30 +204,49 @@ private struct SharedStringsWalk {
   }
 
   private mutating func endItem() {
-    let spilled = spill?.count ?? 0
-    let start = ends.count == 0 ? 0 : Int(ends.start[ends.count - 1]) - spilled
+    let moved = spill?.bytes.count ?? 0
+    let start = ends.count == 0 ? 0 : Int(ends.start[ends.count - 1]) - moved
     if bytes.count - start > limits.cellCharactersMax,
       CellText.characterCount(bytes.view(start..<bytes.count)) > limits.cellCharactersMax
     {
-      stop("hold a string of more than \(limits.cellCharactersMax) characters, number \(ends.count)")
+      stop("hold a string of more than \(limits.cellCharactersMax) characters, number \(count)")
     }
-    ends.append(UInt32(spilled + bytes.count))
-    if bytes.count >= StringSpill.bytesMin, canSpill { moveOut() }
-    if ends.count > limits.sharedStringsMax { stop("are more than \(limits.sharedStringsMax)") }
+    ends.append(UInt32(moved + bytes.count))
+    count += 1
+    if bytes.count >= StringSpill.bytesMin, canSpill {
+      if spill == nil { beginSpill() }
+      if canSpill, !moveOut() { stop("cannot be kept in a temporary file: is the disk full?") }
+    }
+    if count > limits.sharedStringsMax { stop("are more than \(limits.sharedStringsMax)") }
     place = .strings
   }
 
-  private mutating func moveOut() {
-    if spill == nil { spill = StringSpill() }
-    guard spill != nil else {
-      canSpill = false
-      return
+  private mutating func beginSpill() {
+    guard let bytes = StringSpill() else { return canSpill = false }
+    guard let ends = StringSpill() else {
+      bytes.discard()
+      return canSpill = false
     }
-    if spill!.append(bytes.view) {
-      bytes.removeAll()
-    } else {
-      stop("cannot be kept in a temporary file: is the disk full?")
-    }
+    spill = (bytes, ends)
+  }
+
+  /// False when the disk is full or fails.
+  mutating func moveOut() -> Bool {
+    guard spill!.bytes.append(bytes.view), spill!.ends.append(ends.view) else { return false }
+    bytes.removeAll()
+    ends.removeAll()
+    return true
+  }
+
+  func deallocate() {
+    bytes.deallocate()
+    ends.deallocate()
+  }
+
+  func discard() {
+    deallocate()
+    spill?.bytes.discard()
+    spill?.ends.discard()
   }
 
   private mutating func stop(_ problem: String) {

@@ -1,6 +1,7 @@
 import Glibc
 
-/// Strings that are too many to keep: appended to an unnamed file in `TMPDIR` (else `/tmp`), then mapped.
+/// What shared strings leave in memory when they are many: appended to an unnamed file in `TMPDIR` (else `/tmp`), then
+/// mapped.
 ///
 /// What was looked at is let go from time to time (`release`), so that memory does not grow with the workbook; the
 /// system keeps in its cache what is looked at again.
@@ -22,7 +23,8 @@ struct StringSpill: BitwiseCopyable {
   }
 
   /// False when the disk is full or fails.
-  mutating func append(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+  mutating func append<Element: BitwiseCopyable>(_ elements: UnsafeBufferPointer<Element>) -> Bool {
+    let bytes = UnsafeRawBufferPointer(elements)
     var done = 0
     while done < bytes.count {
       let written = write(descriptor, bytes.baseAddress! + done, bytes.count - done)
@@ -35,15 +37,21 @@ struct StringSpill: BitwiseCopyable {
   }
 
   /// The file's bytes; the descriptor is closed. Nil when they cannot be mapped.
-  func map() -> UnsafeMutableRawPointer? {
+  func map() -> Mapped? {
     defer { close(descriptor) }
     let mapped = mmap(nil, count, PROT_READ, MAP_SHARED, descriptor, 0)
-    return mapped == MAP_FAILED ? nil : mapped
+    return mapped == MAP_FAILED ? nil : mapped.map { Mapped(start: $0, count: count) }
   }
 
   func discard() { close(descriptor) }
 
-  static func unmap(_ mapped: UnsafeMutableRawPointer, _ count: Int) { munmap(mapped, count) }
+  struct Mapped: BitwiseCopyable {
+    let start: UnsafeMutableRawPointer
+    let count: Int
 
-  static func release(_ mapped: UnsafeMutableRawPointer, _ count: Int) { madvise(mapped, count, MADV_DONTNEED) }
+    func unmap() { munmap(start, count) }
+
+    /// Lets go of the memory behind it. Pointers stay good.
+    func release() { madvise(start, count, MADV_DONTNEED) }
+  }
 }

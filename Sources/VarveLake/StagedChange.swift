@@ -109,6 +109,8 @@ package struct StagedChange: Sendable {
   /// What of the base was looked at, and so must not have changed when the commit is made.
   package var reads: ReadSet
   package var rows: RowCounts
+  /// Rows that were left out although the table's row of their key says something else.
+  package var collisions = KeyCollisions()
 
   package init(added: [StagedPartition], removed: [LiveFile], schema: Schema, reads: ReadSet, rows: RowCounts) {
     self.added = added

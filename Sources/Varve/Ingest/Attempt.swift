@@ -1,3 +1,4 @@
+internal import VarveFeeds
 internal import VarveJSON
 package import VarveLake
 internal import VarveTables
@@ -124,8 +125,12 @@ extension IngestRequest {
     if !partitions.isEmpty { identity["partitions"] = .array(partitions.map(\.json)) }
     let id = Digest.sha256(JSONValue.object(identity).bytes(.canonical)).prefix(32)
     return IngestionRecord(
-      id: String(id), table: table, sources: sourceRecords(sources), schemaVersion: "", request: kept.json.text())
+      id: String(id), table: table, sources: sourceRecords(sources), schemaVersion: schemaVersion,
+      request: kept.json.text())
   }
+
+  /// Empty where none is named, or it cannot be read now.
+  var schemaVersion: String { (try? SchemaFile.common(of: feeds))?.version ?? "" }
 
   /// As the ledger keeps them; without content while that is not known.
   func sourceRecords(_ sources: [FeedSource]) -> [IngestionRecord.Source] {

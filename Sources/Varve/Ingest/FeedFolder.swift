@@ -143,7 +143,8 @@ extension Warehouse {
       let source = record.sources.first,
       let found = try lake()?.table(request.table)?.ingested(
         FeedSource(
-          name: source.name, sha256: source.sha256, byteCount: source.byteCount, selector: source.selector))
+          name: source.name, sha256: source.sha256, byteCount: source.byteCount, selector: source.selector,
+          schemaVersion: request.schemaVersion))
     else { return nil }
     return IngestReport(
       table: request.table, version: Int(found.version), outcome: .unchanged, rows: IngestReport.Rows(),

@@ -61,6 +61,9 @@ extension SchemaFile {
     }
     return try paths.first.map { try SchemaFile(path: $0) }
   }
+
+  /// Stands for what the file says, however it is laid out.
+  var version: String { Digest.sha256(json.bytes(.canonical)) }
 }
 
 /// Puts `_source`, `_row` and `_execution` into each batch of a feed.

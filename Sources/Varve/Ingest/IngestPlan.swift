@@ -106,7 +106,10 @@ struct IngestPlan: Sendable {
 
   /// The spool for the engine; a part that was to be the data file serves as one too.
   private func feed() throws -> Feed {
-    if let feed = spooled.feed { return feed }
+    if var feed = spooled.feed {
+      feed.recordKey = settings.recordKey
+      return feed
+    }
     guard let partition = spooled.partition, let part = partition.files.first,
       let source = try storage.openToRead(
         Layout.join(Layout.stagedDirectory(staging.transaction, partition.directory), part.name))

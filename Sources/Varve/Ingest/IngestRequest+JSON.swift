@@ -18,6 +18,7 @@ extension IngestRequest {
     }
     note("mode", mode?.rawValue)
     note("key", key)
+    note("key_from", keyFrom)
     note("partition_by", partitionBy)
     if !partitions.isEmpty { object["partitions"] = .array(partitions.map(\.json)) }
     if let dynamicPartitionsMax { object["dynamic_partitions_max"] = JSONValue(dynamicPartitionsMax) }
@@ -27,12 +28,10 @@ extension IngestRequest {
     if badRows != .fail { note("on_bad_row", badRows.rawValue) }
     note("reingest", reingest)
     note("allow_empty", allowEmpty)
-    if let dynamicPartitionsMax { object["dynamic_partitions_max"] = JSONValue(dynamicPartitionsMax) }
     note("hold_publish", holdsPublication)
     note("no_cascade", !cascades)
     note("publish_incomplete", publishesIncomplete)
     note("discard_interposed", discardsInterposed)
-    note("hold_publish", holdsPublication)
     note("with_origin", withOrigin)
     if let zstdLevel { object["zstd_level"] = JSONValue(zstdLevel) }
     note("idempotency_key", idempotencyKey)
@@ -49,6 +48,7 @@ extension IngestRequest {
     func flag(_ name: String) -> Bool { json[name]?.boolean ?? false }
     mode = json["mode"]?.string.flatMap(IngestMode.init(rawValue:))
     key = list("key")
+    keyFrom = list("key_from")
     partitionBy = list("partition_by")
     partitions = (json["partitions"]?.array ?? []).map { partition in
       Dictionary(uniqueKeysWithValues: (partition.object?.members ?? []).map { ($0.key, $0.value.string) })
@@ -60,12 +60,10 @@ extension IngestRequest {
     badRows = json["on_bad_row"]?.string.flatMap(BadRowPolicy.init(rawValue:)) ?? .fail
     reingest = flag("reingest")
     allowEmpty = flag("allow_empty")
-    dynamicPartitionsMax = json["dynamic_partitions_max"]?.int
     holdsPublication = flag("hold_publish")
     cascades = !flag("no_cascade")
     publishesIncomplete = flag("publish_incomplete")
     discardsInterposed = flag("discard_interposed")
-    holdsPublication = flag("hold_publish")
     withOrigin = flag("with_origin")
     zstdLevel = json["zstd_level"]?.int
     idempotencyKey = json["idempotency_key"]?.string

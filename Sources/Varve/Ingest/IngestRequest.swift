@@ -28,6 +28,8 @@ public struct IngestRequest: Sendable {
   public var mode: IngestMode?
   /// Key columns. Empty: as the table remembers.
   public var key: [String]
+  /// Columns that never change, of which a key is made, as the column `_key`. Empty: as the table remembers.
+  public var keyFrom: [String]
   /// Columns, or `year|month|week|day(column)`. Empty: as the table remembers.
   public var partitionBy: [String]
   /// Overwrite: the partitions that are replaced, each a value per named column. Empty: the whole table.
@@ -65,6 +67,7 @@ public struct IngestRequest: Sendable {
     self.feeds = feeds
     self.table = table
     key = []
+    keyFrom = []
     partitionBy = []
     partitions = []
     badRows = .fail

@@ -189,11 +189,14 @@ final class Ingestion {
       settings: settings, partitions: request.partitions,
       dynamicPartitionsMax: request.dynamicPartitionsMax.map { request.dryRun ? Int.max : $0 },
       allowEmpty: request.allowEmpty, spooled: spooled,
-      schema: try PartitionBy.extend(joined.schema, by: settings.partitionBy), basedOn: base?.metadata,
+      schema: RecordKey.extend(
+        try PartitionBy.extend(joined.schema, by: settings.partitionBy), by: settings.recordKey),
+      basedOn: base?.metadata,
       rowsRead: spool.rowsRead, rowsRejected: spool.rejections.rowCount, staging: staging, limits: limits,
       storage: table.storage)
     onEvent(.phase(settings.key.isEmpty ? .sorting : .merging))
     let change = try plan.change(on: base)
+    note(change.collisions)
     if request.dryRun {
       defer { try? staging.abandon() }
       return report(.planned, version: base?.version, change.rows, try id(sources), plan: plan.lines(change))
@@ -285,6 +288,12 @@ final class Ingestion {
     onEvent(.remark(remark))
   }
 
+  private func note(_ collisions: KeyCollisions) {
+    for text in collisions.texts { note(text) }
+    let others = collisions.count - collisions.texts.count
+    if others > 0 { note("\(others) more row\(others == 1 ? "" : "s") with other content than the table's of the key") }
+  }
+
   private func statefulRun() throws -> StatefulRun? {
     guard settings.mode == .statefulMerge else { return nil }
     return try StatefulRun(
@@ -298,7 +307,8 @@ final class Ingestion {
   private func sources() throws -> [FeedSource] {
     let sources = try zip(files, zip(request.feeds, formats)).map { file, feed in
       FeedSource(
-        name: file.name, sha256: try file.digest(), byteCount: file.byteCount, selector: feed.0.selector(feed.1))
+        name: file.name, sha256: try file.digest(), byteCount: file.byteCount, selector: feed.0.selector(feed.1),
+        schemaVersion: schemaFile?.version ?? "")
     }
     attempt.sources = sources
     return sources
@@ -380,6 +390,7 @@ final class Ingestion {
       details["revises"] = .array(revised.map { ["name": .string($0.key), "version": JSONValue($0.value)] })
     }
     if request.dynamicPartitionsMax != nil { details["dynamic"] = true }
+    if change.collisions.count > 0 { details["collisions"] = JSONValue(change.collisions.count) }
     if !request.partitions.isEmpty { details["partitions"] = .array(request.partitions.map(\.json)) }
     if let kept = try spool.quarantine.keep(table.storage, ingestion: ingestionID) {
       details["quarantine"] = [

@@ -29,6 +29,9 @@ struct StatefulRun {
       "timezone": .string(settings.timezone),
       "sources": .array(sources.map { .object(["sha256": .string($0.sha256), "selector": .string($0.selector)]) }),
     ]
+    if let recordKey = settings.recordKey {
+      contract["key_from"] = .array(recordKey.columns.map(JSONValue.string))
+    }
     if let deleteWhen = settings.deleteWhen { contract["delete_when"] = .string(deleteWhen) }
     if let newestBy = settings.newestBy { contract["newest_by"] = .string(newestBy) }
     if let schema { contract["schema"] = schema.json }
@@ -112,7 +115,7 @@ extension Ingestion {
 
     var replay = Replay(
       onto: try base.contents(), head: head, table: table.name, partitionBy: settings.partitionBy, key: settings.key,
-      staging: staging, limits: limits)
+      recordKey: settings.recordKey, staging: staging, limits: limits)
     bookkeeping.details["restored_from"] = JSONValue(base.version)
     try replay.append(change, bookkeeping: bookkeeping)
     if isReplayed {

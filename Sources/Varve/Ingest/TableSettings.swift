@@ -7,6 +7,8 @@ internal import VarveTables
 struct TableSettings: Sendable {
   var mode: IngestMode
   var key: [String]
+  /// What the key is computed from; nil where it is of columns as they are.
+  var recordKey: RecordKey?
   var partitionBy: [PartitionBy]
   var deleteWhen: String?
   /// Whether it was asked for, and is not just remembered.
@@ -25,6 +27,8 @@ struct TableSettings: Sendable {
     let asked = try request.partitionBy.map { try PartitionBy($0) }
     let remembered = try table?.columns(.partitionBy).map { try PartitionBy($0) }
     key = try TableSettings.settle("key", asked: request.key, remembered: table?.key) { $0 }
+    recordKey = try TableSettings.recordKey(request, table)
+    if recordKey != nil { key = [RecordKey.columnName] }
     // A table of somebody else remembers its partition columns alone.
     let known = remembered.flatMap { $0.isEmpty ? nil : $0 } ?? table?.partitionColumns.map(PartitionBy.column)
     partitionBy = try TableSettings.settle("partition-by", asked: asked, remembered: known) { $0.map(\.text) }
@@ -50,7 +54,7 @@ struct TableSettings: Sendable {
     if mode == .merge || mode == .insert || mode == .statefulMerge, key.isEmpty {
       throw Problem(
         .usage, at: [request.table], "--mode \(mode.rawValue) needs a key, and the table has none",
-        advice: "name its columns with --key")
+        advice: "name its columns with --key, or what to make it from with --key-from")
     }
     if let option = [deleteWhen.map { _ in "--delete-when" }].compactMap({ $0 }).first, request.deleteWhen != nil,
       mode != .merge, mode != .statefulMerge
@@ -71,6 +75,23 @@ struct TableSettings: Sendable {
     }
   }
 
+  private static func recordKey(_ request: IngestRequest, _ table: TableMetadata?) throws -> RecordKey? {
+    if let text = table?[.keyEncoding], text != String(RecordKey.encoding) {
+      throw Problem(
+        .refused, at: [request.table], "its keys are in encoding \(text), which this Varve does not know",
+        advice: "use a newer Varve")
+    }
+    let columns = try settle("key-from", asked: request.keyFrom, remembered: table?.columns(.keyFrom)) { $0 }
+    guard !columns.isEmpty else { return nil }
+    if !request.key.isEmpty {
+      throw Problem(.usage, "--key and --key-from are two ways to a key", advice: "leave one of them out")
+    }
+    guard Set(columns).count == columns.count, !columns.contains(RecordKey.columnName) else {
+      throw Problem(.usage, "--key-from \(columns.joined(separator: ",")): names a column twice, or the key itself")
+    }
+    return RecordKey(columns)
+  }
+
   private static func settle<Wanted: Equatable>(
     _ option: String, asked: [Wanted], remembered: [Wanted]?, text: ([Wanted]) -> [String]
   ) throws -> [Wanted] {
@@ -89,6 +110,7 @@ struct TableSettings: Sendable {
     var metadata = TableMetadata(
       id: id, schema: schema, partitionColumns: partitionBy.map(\.name), createdTime: createdTime)
     metadata.key = key
+    metadata.recordKey = recordKey
     metadata[.mode] = mode.rawValue
     metadata.setColumns(.partitionBy, partitionBy.map(\.text))
     metadata[.deleteWhen] = deleteWhen

@@ -24,6 +24,8 @@ public struct TableDescription: Sendable {
   public var version: Int
   public var schema: Schema
   public var key: [String]
+  /// The columns that the key is computed from; empty where it is of columns as they are.
+  public var keyFrom: [String]
   public var partitionColumns: [String]
   public var mode: String
   public var rowCount: Int?
@@ -66,9 +68,9 @@ extension Warehouse {
       }
     return TableDescription(
       name: table.name, version: Int(snapshot.version), schema: snapshot.schema, key: snapshot.metadata.key,
-      partitionColumns: snapshot.partitionColumns, mode: snapshot.metadata[.mode] ?? IngestMode.append.rawValue,
-      rowCount: try snapshot.rowCount(), fileCount: try snapshot.fileCount, byteCount: try snapshot.byteCount,
-      zstdLevel: snapshot.metadata.zstdLevel,
+      keyFrom: snapshot.metadata.recordKey?.columns ?? [], partitionColumns: snapshot.partitionColumns,
+      mode: snapshot.metadata[.mode] ?? IngestMode.append.rawValue, rowCount: try snapshot.rowCount(),
+      fileCount: try snapshot.fileCount, byteCount: try snapshot.byteCount, zstdLevel: snapshot.metadata.zstdLevel,
       publication: publication, created: snapshot.metadata.createdTime.map(timeText),
       updated: timeText(snapshot.timestamp), schemaFile: schemaFile(snapshot.metadata))
   }

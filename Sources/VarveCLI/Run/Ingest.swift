@@ -53,6 +53,7 @@ func ingestRequest(_ call: Invocation) throws -> IngestRequest {
   var request = IngestRequest(feeds, into: call["into"] ?? "")
   request.mode = call["mode"].flatMap { IngestMode(rawValue: $0) }
   request.key = call.list("key")
+  request.keyFrom = call.list("key-from")
   request.partitionBy = call.list("partition-by")
   request.partitions = declaredPartitions(call)
   if call.has("dynamic") { request.dynamicPartitionsMax = call.integer("partitions-max") ?? 100 }

@@ -147,7 +147,7 @@ extension Session {
       ("table", "\(table.name), version \(table.version)"),
       ("rows", table.rowCount.map(grouped) ?? "unknown"),
       ("files", "\(grouped(table.fileCount)), \(grouped(table.byteCount)) bytes"),
-      ("key", table.key.isEmpty ? "none" : table.key.joined(separator: ", ")),
+      ("key", keyText(table)),
       ("partitioned by", table.partitionColumns.isEmpty ? "nothing" : table.partitionColumns.joined(separator: ", ")),
       ("mode", table.mode),
       ("published", table.publication),
@@ -229,11 +229,16 @@ private func names(_ list: [String]) -> JSONValue { .array(list.map { .init($0) 
 func text(_ text: String?) -> JSONValue { text.map { .init($0) } ?? nil }
 func count(_ count: Int?) -> JSONValue { count.map { .init($0) } ?? nil }
 
+private func keyText(_ table: TableDescription) -> String {
+  let key = table.key.isEmpty ? "none" : table.key.joined(separator: ", ")
+  return table.keyFrom.isEmpty ? key : "\(key), made from \(table.keyFrom.joined(separator: ", "))"
+}
+
 private func json(of table: TableDescription) -> JSONValue {
   [
     "name": .init(table.name), "version": .init(table.version), "rows": count(table.rowCount),
     "files": .init(table.fileCount), "bytes": .init(table.byteCount),
-    "zstd_level": .init(table.zstdLevel), "key": names(table.key),
+    "zstd_level": .init(table.zstdLevel), "key": names(table.key), "key_from": names(table.keyFrom),
     "partition_columns": names(table.partitionColumns), "mode": .init(table.mode),
     "published": .init(table.publication), "created": text(table.created), "updated": .init(table.updated),
     "columns": .array(

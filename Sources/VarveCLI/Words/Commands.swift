@@ -75,6 +75,9 @@ private let ingestOptions: [Option] = [
   ),
   Option("key", "C,…", .list, preset: "the table's", "The columns that identify a row."),
   Option(
+    "key-from", "C,…", .list, preset: "the table's",
+    "Columns that never change, of which the key is made, as the column `_key`."),
+  Option(
     "partition-by", "C,…", .list, preset: "the table's",
     "The columns that part the table; `year|month|week|day(column)` makes one of a date."),
   Option(

@@ -31,6 +31,21 @@ package struct Digest: ~Copyable {
     return hexadecimal(digest)
   }
 
+  /// Appends the first `digits` digits, and begins anew.
+  package mutating func finish(digits: Int, to text: inout [UInt8]) {
+    var digest: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+    var count: UInt32 = 0
+    withUnsafeMutableBytes(of: &digest) { digest in
+      guard EVP_DigestFinal_ex(context, digest.baseAddress, &count) == 1, count == 32,
+        EVP_DigestInit_ex(context, nil, nil) == 1
+      else { preconditionFailure("a SHA-256 has 32 bytes, and can be begun again") }
+      for place in 0..<digits {
+        let half = place.isMultiple(of: 2) ? digest[place / 2] >> 4 : digest[place / 2] & 15
+        text.append(half < 10 ? UInt8(ascii: "0") + half : UInt8(ascii: "a") + half - 10)
+      }
+    }
+  }
+
   package static func sha256(_ bytes: [UInt8]) -> String {
     let digest = Digest()
     digest.update(bytes)

@@ -33,11 +33,12 @@ extension PlanExecution {
   func insert(newestBy: String?) throws -> StagedChange {
     let keys = FeedKeys(plan, limits, twins: newestBy.map { .newest(by: $0) } ?? .equal, scratch: scratch)
     var leftOut = RowSet()
+    var collisions = KeyCollisions()
     try keys.forEachRange { index, bounds in
       let files = plan.candidates(bounds, partitions: keys.partitions)
-      for file in try plan.matches(index, bounds, among: files, parallelism: limits.parallelism) {
-        for row in file.feedRows { leftOut.insert(row) }
-      }
+      let matches = try plan.matches(index, bounds, among: files, parallelism: limits.parallelism)
+      for row in matches.flatMap(\.feedRows) { leftOut.insert(row) }
+      if plan.feed.recordKey != nil { try collisions.add(matches, of: plan, limits, scratch: scratch) }
     }
     leftOut.formUnion(keys.superseded)
     var rows = RowCounts()
@@ -45,6 +46,9 @@ extension PlanExecution {
     rows.unchanged = leftOut.count
     rows.inserted = rows.read - rows.unchanged
     let (added, removed) = try rewrite(feedRowsByKey(leavingOut: leftOut))
-    return StagedChange(added: added, removed: removed, schema: plan.schema, reads: keyReads(keys), rows: rows)
+    var change = StagedChange(
+      added: added, removed: removed, schema: plan.schema, reads: keyReads(keys), rows: rows)
+    change.collisions = collisions
+    return change
   }
 }

@@ -16,6 +16,8 @@ package struct Feed: Sendable {
   package var file: String
   /// Its sheet, where the spool has no column of sheet names.
   package var sheet: String?
+  /// What the key of its rows is computed from; nil where the key is of columns as they are.
+  package var recordKey: RecordKey?
 
   package init(
     spool: ParquetFile, schema: Schema, partiallyAbsent: [String] = [], rowCount: Int, unit: Origins.Unit, file: String,

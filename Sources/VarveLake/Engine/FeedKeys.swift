@@ -86,7 +86,8 @@ final class FeedKeys {
     }
     if nulls.total > 0 {
       throw try plan.feed.problem(
-        .failed, rows: nulls.rows, total: nulls.total, "has no value in the key (\(plan.key.joined(separator: ", ")))",
+        .failed, rows: nulls.rows, total: nulls.total,
+        "has no value in the key (\(plan.keyNames.joined(separator: ", ")))",
         advice: "give every row a key")
     }
     if !doubled.isEmpty { try resolve(doubled, &index) }
@@ -205,7 +206,7 @@ final class FeedKeys {
 
   /// The key of one row of the feed, to be printed.
   func keyText(_ feedRow: Int) throws -> String {
-    let rows = try FeedRows(plan.feed, fields: plan.keyFields)
+    let rows = try FeedRows(plan.feed, fields: plan.keyNameFields)
     while let part = try rows.next() {
       guard feedRow < part.first + part.batch.rowCount else { continue }
       return "(" + part.batch.values(at: feedRow - part.first).map { $0.text ?? "null" }.joined(separator: ", ") + ")"

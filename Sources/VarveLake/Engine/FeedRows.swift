@@ -1,7 +1,7 @@
 import VarveParquet
 import VarveTables
 
-/// A feed's rows in the columns of the new version: types widened, missing columns null, periods computed.
+/// A feed's rows in the columns of the new version: types widened, missing columns null, periods and keys computed.
 final class FeedRows {
   let schema: Schema
   private let feed: Feed
@@ -10,6 +10,8 @@ final class FeedRows {
   private let columns: [Int?]
   private let absent: [(column: Int, flags: Int)]
   private let flag: Int?
+  /// Where the record key goes, and what it is computed from: places in the scan, of a value and of its absence.
+  private let recordKey: (column: Int, sources: [(field: Field, value: Int, absent: Int?)])?
   private var firstRow = 0
 
   struct Rows {
@@ -44,6 +46,17 @@ final class FeedRows {
         ? (index, scanned(Feed.absentColumn(fields[index].name))) : nil
     }
     flag = flagColumn.map(scanned)
+    recordKey = feed.recordKey.flatMap { key in
+      guard let column = fields.firstIndex(where: { $0.name == RecordKey.columnName }) else { return nil }
+      return (
+        column,
+        key.columns.compactMap { name in
+          feed.schema[name].map { field in
+            (field, scanned(name), feed.partiallyAbsent.contains(name) ? scanned(Feed.absentColumn(name)) : nil)
+          }
+        }
+      )
+    }
     scan = feed.spool.scan(
       columns: try names.map { try feed.spool.columnIndex(named: $0) }, batchRowsMax: MergedBatches.rowsPerBatchMax,
       batchColumnBytesMax: EngineLimits.batchColumnBytesMax)
@@ -69,6 +82,17 @@ final class FeedRows {
       flags[column] = isAbsent
     }
     layout?.derive(&batch)
+    if let recordKey {
+      let sources = try recordKey.sources.map { field, value, absent in
+        var column = try spooled.columns[value].known(as: field.type)
+        if let absent {
+          let isAbsent = spooled.columns[absent].trues
+          column.setNull(rows: isAbsent.indices.filter { isAbsent[$0] })
+        }
+        return column
+      }
+      batch.columns[recordKey.column] = RecordKey.column(sources, rowCount: count)
+    }
     return Rows(
       first: first, batch: batch, absent: flags, flags: flag.map { spooled.columns[$0].trues } ?? [])
   }

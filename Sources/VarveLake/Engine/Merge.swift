@@ -174,6 +174,7 @@ struct RowMerger {
     // Known ones.
     if !pairs.feedRows.isEmpty {
       let old = stored.batch.gather(rows: pairs.stored)
+      try refuseOtherRecords(feed, pairs.feedRows, with: old)
       let merged = merge(feed, pairs.feedRows, with: old)
       let differs = difference(merged, old)
       let isOlder = older(feed, pairs.feedRows, than: old)
@@ -200,6 +201,46 @@ struct RowMerger {
     guard added.rowCount > 0 else { return nil }
     try checks.check(added) { feed.first + feedRows[$0] }
     return added
+  }
+
+  /// A record key stands for the values that it was made of: a stored row that has others is another record.
+  private func refuseOtherRecords(_ feed: FeedRows.Rows, _ rows: [Int], with old: Batch) throws {
+    guard plan.feed.recordKey != nil else { return }
+    let sources = plan.keyNameFields.map { plan.schema.index(of: $0.name)! }
+    let new = feed.batch.gather(rows: rows)
+    let same = RecordKey.equality(
+      sources.map { new.columns[$0] }, sources.map { old.columns[$0] }, rowCount: rows.count)
+    guard let number = same.firstIndex(of: false) else { return }
+    func text(_ batch: Batch) -> String {
+      "(" + sources.map { batch.columns[$0].value(at: number).text ?? "null" }.joined(separator: ", ") + ")"
+    }
+    let key = new.columns[plan.keyColumns[0]].value(at: number).text ?? "null"
+    throw try plan.feed.problem(
+      .refused, rows: [feed.first + rows[number]], total: 1,
+      "the record \(text(new)) has the key \(key), under which the table has \(text(old))",
+      advice: "put right which of them the table's row is")
+  }
+
+  /// Of rows of the feed's batch the stored rows of their keys that say something else: the row of the batch, and the
+  /// columns that differ with the value of the feed and the stored one.
+  func differences(
+    _ feed: FeedRows.Rows, _ stored: StoredRows.Rows
+  ) -> [(row: Int, columns: [(name: String, new: Value, old: Value)])] {
+    let pairs = pair(feed, stored)
+    let old = stored.batch.gather(rows: pairs.stored)
+    let merged = merge(feed, pairs.feedRows, with: old)
+    let columns = plan.schema.fields.indices.filter { !plan.originColumns.contains(plan.schema.fields[$0].name) }
+    let rows = Array(0..<merged.rowCount)
+    let same = merged.equality(rows: rows, with: old, rows: rows, columns: columns.map { ($0, $0) })
+    return rows.filter { !same[$0] }.map { number in
+      let found = columns.map { column in
+        (
+          plan.schema.fields[column].name, merged.columns[column].value(at: number),
+          old.columns[column].value(at: number)
+        )
+      }
+      return (pairs.feedRows[number], found.filter { $0.1 != $0.2 })
+    }
   }
 
   /// Rows of the feed's batch with the stored row that counts (should a key be there twice, the last).

@@ -67,6 +67,12 @@ package struct PartitionPlan: Sendable {
 
   var layout: PartitionLayout { PartitionLayout(schema, partitionBy) }
 
+  /// What a person knows the key by.
+  var keyNames: [String] { feed.recordKey?.columns ?? key }
+
+  /// The columns of these names, which both the feed and the table have.
+  var keyNameFields: [Field] { keyNames.compactMap { schema[$0] } }
+
   var keyFields: [Field] { key.map { schema[$0]! } }
 
   /// Whether a key can lie in one partition only.
@@ -102,8 +108,13 @@ package struct PartitionPlan: Sendable {
           advice: "rename or leave out the column")
       }
     }
+    if feed.recordKey != nil, feed.schema[RecordKey.columnName] != nil {
+      throw Problem(
+        .failed, at: [feed.file, "column \"\(RecordKey.columnName)\""],
+        "has the name of the key, which is computed from \(list(keyNames))", advice: "rename or leave out the column")
+    }
     // A feed without rows has no columns that could be missing.
-    for name in key where feed.rowCount > 0 && feed.schema[name] == nil {
+    for name in keyNames where feed.rowCount > 0 && feed.schema[name] == nil {
       throw Problem(
         .failed, at: [feed.file], "lacks the column \"\(name)\", which is part of the key",
         advice: "the feed's columns are \(feed.schema.fields.map(\.name).joined(separator: ", "))")
@@ -166,7 +177,8 @@ extension PartitionPlan: CustomStringConvertible {
     case .append where key.isEmpty: break
     case .overwrite where key.isEmpty: break
     default:
-      lines.append("read: the key (\(key.joined(separator: ", "))) of \(count(base.files.count, "live file"))\(files)")
+      lines.append(
+        "read: the key (\(keyNames.joined(separator: ", "))) of \(count(base.files.count, "live file"))\(files)")
     }
     lines.append("compute: \(computation)")
     for column in widenedColumns {
@@ -187,7 +199,7 @@ extension PartitionPlan: CustomStringConvertible {
   }
 
   private var computation: String {
-    let named = key.isEmpty ? "" : " by key (\(key.joined(separator: ", ")))"
+    let named = key.isEmpty ? "" : " by key (\(keyNames.joined(separator: ", ")))"
     switch pattern {
     case .append: return key.isEmpty ? "append" : "append\(named), none of which may be there"
     case .insert: return "insert\(named) what is not there"

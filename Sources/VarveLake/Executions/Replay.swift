@@ -8,19 +8,21 @@ package struct Replay {
   private let head: Snapshot
   private let partitionBy: [PartitionBy]
   private let key: [String]
+  private let recordKey: RecordKey?
   /// What the table holds behind the steps so far. Staged files are named by where they lie in staging.
   package private(set) var contents: TableContents
   package private(set) var steps: [Decision.Step] = []
 
   package init(
     onto base: TableContents, head: Snapshot, table: String, partitionBy: [PartitionBy], key: [String],
-    staging: StagingArea, limits: EngineLimits
+    recordKey: RecordKey?, staging: StagingArea, limits: EngineLimits
   ) {
     contents = base
     self.head = head
     self.table = table
     self.partitionBy = partitionBy
     self.key = key
+    self.recordKey = recordKey
     self.staging = staging
     self.limits = limits
   }
@@ -65,9 +67,12 @@ package struct Replay {
         schema.fields.append(field)
       }
     }
+    schema = RecordKey.extend(try PartitionBy.extend(schema, by: partitionBy), by: recordKey)
+    var feed = set.feed
+    feed.recordKey = recordKey
     let plan = PartitionPlan(
-      base: contents, partitionBy: partitionBy, key: key, schema: try PartitionBy.extend(schema, by: partitionBy),
-      feed: set.feed, pattern: .merge(deleteWhen: set.deleteWhen, newestBy: set.newestBy),
+      base: contents, partitionBy: partitionBy, key: key, schema: schema, feed: feed,
+      pattern: .merge(deleteWhen: set.deleteWhen, newestBy: set.newestBy),
       absentIsNull: set.absentIsNull)
     var change = try Engine(staging: staging, limits: limits).stage(plan)
     change.rows.read = set.rowsRead

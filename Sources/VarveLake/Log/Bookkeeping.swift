@@ -74,28 +74,39 @@ package struct FeedSource: Hashable, Sendable {
   package var byteCount: Int
   /// Which part of the file: `sheet=Prices`, `records-at=products.items`; empty for all of it.
   package var selector: String
+  /// The version of the schema file that it was read under: the digest of what it says; empty where none was named.
+  package var schemaVersion: String
 
-  package init(name: String, sha256: String, byteCount: Int, selector: String = "") {
+  package init(name: String, sha256: String, byteCount: Int, selector: String = "", schemaVersion: String = "") {
     self.name = name
     self.sha256 = sha256
     self.byteCount = byteCount
     self.selector = selector
+    self.schemaVersion = schemaVersion
   }
 
-  /// Whether the two are the same feed, whatever the file is called.
-  package func isSameFeed(as other: FeedSource) -> Bool {
-    sha256 == other.sha256 && selector.utf8.elementsEqual(other.selector.utf8)
+  /// Whether one that comes is this feed again, whatever its file is called. One that comes without a schema file is read
+  /// as the table remembers, and so is the same under any.
+  package func isSameFeed(as coming: FeedSource) -> Bool {
+    sha256 == coming.sha256 && selector.utf8.elementsEqual(coming.selector.utf8)
+      && (coming.schemaVersion.isEmpty || coming.schemaVersion == schemaVersion)
   }
 
   package var json: JSONValue {
-    ["name": .string(name), "sha256": .string(sha256), "bytes": JSONValue(byteCount), "selector": .string(selector)]
+    var object: JSONObject = [
+      "name": .string(name), "sha256": .string(sha256), "bytes": JSONValue(byteCount), "selector": .string(selector),
+    ]
+    if !schemaVersion.isEmpty { object["schema_version"] = .string(schemaVersion) }
+    return .object(object)
   }
 
   init?(json: JSONValue) {
     guard let name = json["name"]?.string, let sha256 = json["sha256"]?.string, let bytes = json["bytes"]?.int else {
       return nil
     }
-    self.init(name: name, sha256: sha256, byteCount: bytes, selector: json["selector"]?.string ?? "")
+    self.init(
+      name: name, sha256: sha256, byteCount: bytes, selector: json["selector"]?.string ?? "",
+      schemaVersion: json["schema_version"]?.string ?? "")
   }
 }
 

@@ -56,6 +56,9 @@ package struct TableMetadata: Hashable, Sendable {
   /// What a table remembers from its creation, so that later feeds need only their file. A list of columns is JSON.
   package enum Property: String, CaseIterable, Sendable {
     case key = "varve.key"
+    /// The columns that the key is computed from, and the version of their encoding (`RecordKey`).
+    case keyFrom = "varve.keyFrom"
+    case keyEncoding = "varve.keyEncoding"
     case mode = "varve.mode"
     /// `--partition-by` as given: `["market","week(updated_at)"]`.
     case partitionBy = "varve.partitionBy"
@@ -91,6 +94,15 @@ package struct TableMetadata: Hashable, Sendable {
   package var key: [String] {
     get { columns(.key) }
     set { setColumns(.key, newValue) }
+  }
+
+  /// What the key is computed from; nil where it is of columns as they are.
+  package var recordKey: RecordKey? {
+    get { columns(.keyFrom).isEmpty ? nil : RecordKey(columns(.keyFrom)) }
+    set {
+      setColumns(.keyFrom, newValue?.columns ?? [])
+      self[.keyEncoding] = newValue.map { _ in String(RecordKey.encoding) }
+    }
   }
 
   // MARK: JSON

@@ -14,17 +14,19 @@ final class EngineTable {
   let storage: Storage
   let partitionBy: [PartitionBy]
   let key: [String]
+  let recordKey: RecordKey?
   private(set) var contents: TableContents
   private(set) var version = 0
   private var transactions = 0
 
-  init(schema: Schema, partitionBy: [String] = [], key: [String] = []) throws {
+  init(schema: Schema, partitionBy: [String] = [], key: [String] = [], keyFrom: [String] = []) throws {
     directory = try TemporaryDirectory()
     storage = try directory.storage()
     self.partitionBy = try partitionBy.map { try PartitionBy($0) }
-    self.key = key
+    recordKey = keyFrom.isEmpty ? nil : RecordKey(keyFrom)
+    self.key = recordKey == nil ? key : [RecordKey.columnName]
     contents = TableContents(
-      storage: storage, schema: try PartitionBy.extend(schema, by: self.partitionBy),
+      storage: storage, schema: RecordKey.extend(try PartitionBy.extend(schema, by: self.partitionBy), by: recordKey),
       partitionColumns: self.partitionBy.map(\.name), files: [])
   }
 
@@ -32,7 +34,9 @@ final class EngineTable {
     _ rows: [Row], _ pattern: WritePattern, feedSchema: Schema? = nil, schema: Schema? = nil,
     absentIsNull: Bool = false
   ) throws -> PartitionPlan {
-    let feed = try makeFeed(rows, feedSchema ?? contents.schema)
+    var feed = try makeFeed(
+      rows, feedSchema ?? Schema(contents.schema.fields.filter { $0.name != RecordKey.columnName || recordKey == nil }))
+    feed.recordKey = recordKey
     return PartitionPlan(
       base: contents, partitionBy: partitionBy, key: key, schema: schema ?? contents.schema, feed: feed,
       pattern: pattern, absentIsNull: absentIsNull)

@@ -23,6 +23,9 @@ public struct Surroundings: Sendable {
 }
 
 extension Surroundings {
+  /// The time, in milliseconds since 1970.
+  package func milliseconds() -> Int64 { clock.milliseconds() }
+
   func checkInterrupted() throws {
     if isInterrupted() { throw Problem(.interrupted, "interrupted; nothing was committed") }
   }

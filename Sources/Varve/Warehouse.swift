@@ -45,9 +45,10 @@ public final class Warehouse: Sendable {
   package func table(_ name: String) throws -> Table {
     if let table = try lake()?.table(name) { return table }
     let names = try lake()?.tableNames() ?? []
-    throw Problem(
-      .failed, "there is no table \"\(name)\" in \(path)",
-      advice: names.isEmpty ? "ingest a feed into it first" : "the tables are \(names.joined(separator: ", "))")
+    let advice =
+      nearest(to: name, among: names).map { "did you mean \"\($0)\"?" }
+      ?? (names.isEmpty ? "ingest a feed into it first" : "the tables are \(names.joined(separator: ", "))")
+    throw Problem(.failed, "there is no table \"\(name)\" in \(path)", advice: advice)
   }
 }
 

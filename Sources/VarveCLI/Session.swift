@@ -12,7 +12,11 @@ package struct Session {
   /// Runs a command line (without the program's name) and gives the exit code.
   package func run(_ words: [String]) -> Int32 {
     do {
-      try perform(CommandLineParser(commands: allCommands, globalOptions: globalOptions).parse(words))
+      if words.first == CompletionScript.question {
+        try complete(Array(words.dropFirst()))
+      } else {
+        try perform(CommandLineParser(commands: allCommands, globalOptions: globalOptions).parse(words))
+      }
       try output.flush()
       return 0
     } catch is ReaderLeft {
@@ -25,14 +29,13 @@ package struct Session {
   private func perform(_ request: Request) throws {
     switch request {
     case .help(nil):
-      try output.write(overview(commands: allCommands, globalOptions: globalOptions, width: helpWidth))
+      try output.write(overview(groups: commandGroups, globalOptions: globalOptions, width: helpWidth, output.style))
     case .help(let command?):
-      try output.write(help(on: command, width: helpWidth))
+      try output.write(help(on: command, width: helpWidth, output.style))
     case .version:
       try output.writeLine("varve \(Varve.version)")
     case .run(let call):
-      let directory = call["warehouse"] ?? nonEmpty(environment("VARVE_WAREHOUSE")) ?? "Warehouse"
-      let warehouse = Warehouse(at: directory, surroundings: try surroundingsOfProcess())
+      let warehouse = Warehouse(at: warehousePath(call["warehouse"]), surroundings: try surroundingsOfProcess())
       try run(call, warehouse)
     }
   }
@@ -59,6 +62,8 @@ package struct Session {
     case "tag": try tag(call, warehouse)
     case "hold": try hold(call, warehouse)
     case "serve": try serve(call, warehouse)
+    case "completion": try completion(call)
+    case "man": try man()
     case "verify": try verify(call, warehouse)
     case "repair": try repair(call, warehouse)
     case "transaction": try transaction(call, warehouse)
@@ -78,6 +83,11 @@ package struct Session {
     try? errors.flush()
     return exitCode(problem.kind)
   }
+}
+
+/// The directory that is named, else that of the environment, else the usual one.
+func warehousePath(_ named: String?) -> String {
+  named ?? nonEmpty(environment("VARVE_WAREHOUSE")) ?? "Warehouse"
 }
 
 package func exitCode(_ kind: Problem.Kind) -> Int32 {

@@ -14,12 +14,12 @@ enum QueryProblems {
     let place = place(error.offset, sql)
     if let name = name(error.message, after: "no such table: ") {
       let given = String(name.prefix { $0 != "@" })
-      let advice = nearest(given, tables).map { "did you mean \(quoted($0))?" } ?? known(tables)
+      let advice = nearest(to: given, among: tables).map { "did you mean \(quoted($0))?" } ?? known(tables)
       return Problem(.failed, at: place, "there is no table \(quoted(name))", advice: advice)
     }
     if let name = name(error.message, after: "no such column: ") {
       let given = name.split(separator: ".").last.map(String.init) ?? name
-      let advice = nearest(given, columns).map { "did you mean \(quoted($0))?" }
+      let advice = nearest(to: given, among: columns).map { "did you mean \(quoted($0))?" }
       return Problem(.failed, at: place, "there is no column \(quoted(name))", advice: advice ?? textAdvice(sql, name))
     }
     if let name = name(error.message, after: "ambiguous column name: ") {
@@ -59,34 +59,5 @@ enum QueryProblems {
       rest = rest.dropFirst()
     }
     return false
-  }
-
-  /// The name that few changes of a letter lead to: at most one for each three letters.
-  static func nearest(_ name: String, _ names: [String]) -> String? {
-    let given = Array(name.lowercased())
-    var best: (distance: Int, name: String)?
-    for candidate in Set(names).sorted() {
-      let distance = distance(given, Array(candidate.lowercased()))
-      if distance <= max(1, given.count / 3), distance < best?.distance ?? .max { best = (distance, candidate) }
-    }
-    return best?.name
-  }
-
-  /// Insertions, deletions, substitutions and swaps of neighbours that lead from one to the other.
-  private static func distance(_ left: [Character], _ right: [Character]) -> Int {
-    var before: [Int] = []
-    var previous = Array(0...right.count)
-    for row in 0..<left.count {
-      var current = [row + 1] + Array(repeating: 0, count: right.count)
-      for column in 0..<right.count {
-        let substituted = previous[column] + (left[row] == right[column] ? 0 : 1)
-        current[column + 1] = min(substituted, previous[column + 1] + 1, current[column] + 1)
-        if row > 0, column > 0, left[row] == right[column - 1], left[row - 1] == right[column] {
-          current[column + 1] = min(current[column + 1], before[column - 1] + 1)
-        }
-      }
-      (before, previous) = (previous, current)
-    }
-    return previous[right.count]
   }
 }

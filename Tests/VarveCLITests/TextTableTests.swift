@@ -1,5 +1,6 @@
 import Testing
 import VarveCLI
+import VarveTables
 
 @Suite struct TextTableTests {
   @Test func `columns are aligned by what the terminal shows, numbers to the right`() {

@@ -49,13 +49,7 @@ extension Session {
 
   /// The Pimcore that `--as` wants; nil for the acknowledged callback.
   private func pimcore(_ call: Invocation) throws -> PimcoreSetup? {
-    let sides = try call.list("as").filter { $0 != "callback" }.map { name in
-      guard let side = PimcoreSetup.Side(rawValue: name) else {
-        throw Problem(
-          .usage, "--as: there is no \"\(name)\"", advice: "use callback, or data-importer, graphql or both")
-      }
-      return side
-    }
+    let sides = call.list("as").compactMap { PimcoreSetup.Side(rawValue: $0) }
     guard !sides.isEmpty else {
       if call["setup"] != nil { throw Problem(.usage, "--setup is for --as data-importer or graphql") }
       return nil

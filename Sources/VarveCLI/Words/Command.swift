@@ -27,12 +27,17 @@ package struct Command: Sendable {
 package struct Argument: Sendable {
   package var name: String
   package var help: String
+  /// What it may be; empty where that is open.
+  package var choices: [String]
   package var isRequired = true
   package var isRepeatable = false
 
-  package init(_ name: String, _ help: String, isRequired: Bool = true, isRepeatable: Bool = false) {
+  package init(
+    _ name: String, _ help: String, choices: [String] = [], isRequired: Bool = true, isRepeatable: Bool = false
+  ) {
     self.name = name
     self.help = help
+    self.choices = choices
     self.isRequired = isRequired
     self.isRepeatable = isRepeatable
   }
@@ -47,6 +52,8 @@ package struct Option: Sendable {
     case choice([String])
     /// Values parted by commas. Repeating the option adds to them.
     case list
+    /// The same, each of them one of these.
+    case choices([String])
     /// `COLUMN=VALUE` pairs parted by commas; a backslash keeps the comma after it. Repeating adds.
     case pairs
     /// A path of the file system, for completions.
@@ -81,5 +88,21 @@ package struct Option: Sendable {
     Option(name, "", .flag, group: group, help)
   }
 
-  package var isRepeatable: Bool { kind == .list || kind == .pairs }
+  package var isRepeatable: Bool {
+    switch kind {
+    case .list, .choices, .pairs: true
+    case .flag, .text, .integer, .choice, .path: false
+    }
+  }
+}
+
+/// Commands that belong together, under one heading of help.
+package struct CommandGroup: Sendable {
+  package var heading: String
+  package var commands: [Command]
+
+  package init(_ heading: String, _ commands: [Command]) {
+    self.heading = heading
+    self.commands = commands
+  }
 }

@@ -133,15 +133,14 @@ package struct CommandLineParser: Sendable {
       }
       return [text]
     case .choice(let choices):
-      guard choices.contains(text) else {
-        let guess = nearest(to: text, among: choices).map { "; did you mean `\($0)`?" } ?? ""
-        let all = choices.joined(separator: ", ")
-        throw usage("--\(option.name): \"\(text)\" is none of \(all)\(guess)", command)
-      }
+      try check(text, in: choices, of: "--\(option.name)", command)
       return [text]
-    case .list:
+    case .list, .choices:
       let parts = splitAtCommas(text)
       guard parts.allSatisfy({ !$0.isEmpty }) else { throw usage("--\(option.name) has an empty entry", command) }
+      if case .choices(let choices) = option.kind {
+        for part in parts { try check(part, in: choices, of: "--\(option.name)", command) }
+      }
       return parts
     case .pairs:
       let parts = splitAtCommas(text)
@@ -160,9 +159,17 @@ package struct CommandLineParser: Sendable {
     if arguments.count > command.arguments.count && command.arguments.last?.isRepeatable != true {
       throw usage("\"\(arguments[command.arguments.count])\" is one argument too many", command)
     }
-    for (index, argument) in arguments.enumerated() where argument.isEmpty {
-      throw usage("\(command.arguments[min(index, command.arguments.count - 1)].name) is empty", command)
+    for (index, text) in arguments.enumerated() {
+      let argument = command.arguments[min(index, command.arguments.count - 1)]
+      if text.isEmpty { throw usage("\(argument.name) is empty", command) }
+      if !argument.choices.isEmpty { try check(text, in: argument.choices, of: argument.name, command) }
     }
+  }
+
+  private func check(_ text: String, in choices: [String], of place: String, _ command: Command?) throws {
+    if choices.contains(text) { return }
+    let guess = nearest(to: text, among: choices).map { "; did you mean `\($0)`?" } ?? ""
+    throw usage("\(place): \"\(text)\" is none of \(choices.joined(separator: ", "))\(guess)", command)
   }
 
   private func unknownOption(_ word: String, _ known: [Option], _ command: Command?) -> Problem {

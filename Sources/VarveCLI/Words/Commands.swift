@@ -1,14 +1,24 @@
 internal import Varve
 
 /// Every command there is, in the order in which help lists them.
-package let allCommands: [Command] = [
-  ingestCommand, previewCommand, cellsCommand, tablesCommand, describeCommand, historyCommand, executionsCommand,
-  queryCommand, diffCommand, ingestionsCommand, watchCommand, retryCommand, deadLettersCommand,
-  transactionCommand,
-  pushCommand, deliveriesCommand, receiveCommand, serveCommand,
-  restoreCommand, truncateCommand, dropCommand, publishCommand, tagCommand, holdCommand,
-  verifyCommand, repairCommand,
+package let commandGroups: [CommandGroup] = [
+  CommandGroup(
+    "feeds",
+    [
+      ingestCommand, previewCommand, cellsCommand, watchCommand, transactionCommand, ingestionsCommand, retryCommand,
+      deadLettersCommand,
+    ]),
+  CommandGroup(
+    "tables and versions",
+    [
+      tablesCommand, describeCommand, historyCommand, executionsCommand, queryCommand, diffCommand, restoreCommand,
+      truncateCommand, dropCommand, publishCommand, tagCommand, holdCommand, verifyCommand, repairCommand,
+    ]),
+  CommandGroup("deliveries and services", [pushCommand, deliveriesCommand, receiveCommand, serveCommand]),
+  CommandGroup("this command", [completionCommand, manCommand]),
 ]
+
+package let allCommands: [Command] = commandGroups.flatMap(\.commands)
 
 /// Options that stand before or after any command.
 package let globalOptions: [Option] = [

@@ -1,3 +1,5 @@
+internal import VarveDelivery
+
 let pushCommand = Command(
   "push", "Deliver a version of a table to a receiver, acknowledged",
   arguments: [Argument("TABLE[@VERSION]", "What is delivered; a bare TABLE is its newest version.")],
@@ -49,14 +51,14 @@ let receiveCommand = Command(
     Option(
       "port", "N", .integer(0...65_535), preset: "9000", "Where to listen on this machine; 0 takes any free port."),
     Option(
-      "as", "WHAT,…", .list, preset: "callback",
+      "as", "WHAT,…", .choices(["callback", "data-importer", "graphql"]), preset: "callback",
       "Be a receiver of acknowledged callbacks, or Pimcore's data-importer, its graphql, or both over the same objects."
     ),
     Option(
       "setup", "FILE", .path, preset: "a class Product, known by sku",
       "How Pimcore is set up: class, attributes, configurations, pace."),
     Option(
-      "misbehave", "KIND,…", .list, preset: "not at all",
+      "misbehave", "KIND,…", .choices(Misbehaviour.allCases.map(\.rawValue)), preset: "not at all",
       "What to do wrong, in turn: die, stall, 5xx, 429, no-ack, wrong-id, double-ack, forget; as Pimcore stall, 5xx, 429, "
         + "405, partial, lost-rows, wrong-value, no-workers, cut-text, delta-check, cleanup."),
     Option("every", "N", .integer(1...1_000_000), preset: "3", "Misbehave at every Nth request."),

@@ -1,9 +1,14 @@
 /// Help on all commands.
-package func overview(commands: [Command], globalOptions: [Option], width: Int) -> String {
+package func overview(groups: [CommandGroup], globalOptions: [Option], width: Int, _ style: TextStyle) -> String {
+  func heading(_ text: String) -> String { style.paint(text + ":", .heading) + "\n" }
   var text = "Varve keeps every feed as a version of a table.\n\n"
-  text += "usage: varve [--warehouse DIR] [--json] [--quiet] COMMAND …\n\ncommands:\n"
-  text += entries(commands.map { ($0.name, $0.summary) }, width: width)
-  text += "\noptions of every command:\n"
+  text += style.paint("usage:", .heading) + " varve [--warehouse DIR] [--json] [--quiet] COMMAND …\n"
+  let indent = indent(of: groups.flatMap(\.commands).map(\.name))
+  for group in groups {
+    text += "\n" + heading(group.heading)
+    text += entries(group.commands.map { ($0.name, $0.summary) }, width: width, indent: indent)
+  }
+  text += "\n" + heading("options of every command")
   text += entries(
     globalOptions.map(helpEntry) + [("--help", "Show help and stop."), ("--version", "Show the version and stop.")],
     width: width)
@@ -13,22 +18,25 @@ package func overview(commands: [Command], globalOptions: [Option], width: Int) 
 }
 
 /// Help on one command.
-package func help(on command: Command, width: Int) -> String {
-  var text = command.summary + ".\n\nusage: varve \(usageLine(of: command))\n"
+package func help(on command: Command, width: Int, _ style: TextStyle) -> String {
+  func heading(_ text: String) -> String { style.paint(text + ":", .heading) + "\n" }
+  var text = command.summary + ".\n\n" + style.paint("usage:", .heading) + " varve \(usageLine(of: command))\n"
   for paragraph in command.details { text += "\n" + wrap(paragraph, width: width) }
   if !command.arguments.isEmpty {
-    text += "\narguments:\n" + entries(command.arguments.map { ($0.name, $0.help) }, width: width)
+    text += "\n" + heading("arguments") + entries(command.arguments.map { ($0.name, $0.help) }, width: width)
   }
   var groups: [String] = []
   for option in command.options where !groups.contains(option.group ?? "") { groups.append(option.group ?? "") }
   for group in groups {
     let options = command.options.filter { ($0.group ?? "") == group }
-    text += group.isEmpty ? "\noptions:\n" : "\n\(group):\n"
+    text += "\n" + heading(group.isEmpty ? "options" : group)
     text += entries(options.map(helpEntry), width: width)
   }
   if !command.examples.isEmpty {
-    text += "\nexamples:\n"
-    for example in command.examples { text += "  # \(example.purpose)\n  \(example.line)\n" }
+    text += "\n" + heading("examples")
+    for example in command.examples {
+      text += "  " + style.paint("# " + example.purpose, .faint) + "\n  \(example.line)\n"
+    }
   }
   return text
 }
@@ -51,8 +59,8 @@ private func helpEntry(_ option: Option) -> (String, String) {
 }
 
 /// Names on the left, texts wrapped on the right; a long name has its text on the next line.
-private func entries(_ list: [(String, String)], width: Int) -> String {
-  let indent = min(24, (list.map { displayWidth($0.0) }.max() ?? 0) + 4)
+private func entries(_ list: [(String, String)], width: Int, indent: Int? = nil) -> String {
+  let indent = indent ?? VarveCLI.indent(of: list.map(\.0))
   var text = ""
   for (name, purpose) in list {
     let lines = wrapped(purpose, width: max(20, width - indent))
@@ -69,11 +77,14 @@ private func entries(_ list: [(String, String)], width: Int) -> String {
   return text
 }
 
+/// Where texts begin beside these names.
+private func indent(of names: [String]) -> Int { min(24, (names.map(displayWidth).max() ?? 0) + 4) }
+
 private func wrap(_ paragraph: String, width: Int) -> String {
   wrapped(paragraph, width: width).joined(separator: "\n") + "\n"
 }
 
-private func wrapped(_ paragraph: String, width: Int) -> [String] {
+func wrapped(_ paragraph: String, width: Int) -> [String] {
   var lines = [""]
   for word in paragraph.split(separator: " ") {
     let last = lines[lines.count - 1]

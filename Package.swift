@@ -77,7 +77,7 @@ let package = Package(
       ["LakeRehearsal", "Faults", "VarveLake", "VarveParquet", "VarveSQLite", "VarveJSON", "VarveTables"]),
     tests("VarveTests", ["Varve", "VarveLake", "VarveSQLite", "VarveTables", "VarveJSON"]),
     tests("VarveDeliveryTests", ["VarveDelivery", "Varve", "VarveLake", "VarveJSON", "VarveTables", "CSystem"]),
-    tests("VarveServiceTests", ["VarveService", "VarveDelivery", "Varve", "VarveJSON"]),
+    tests("VarveServiceTests", ["VarveService", "VarveDelivery", "Varve", "VarveLake", "VarveJSON"]),
     tests("VarveCLITests", ["Faults", "VarveCLI", "VarveJSON", "VarveTables"]),
     tests("RepositoryTests", ["VarveCLI"]),
   ]

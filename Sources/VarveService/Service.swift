@@ -28,6 +28,10 @@ public final class Service {
     public var workerCount = 4
     /// Bytes of a request's body.
     public var bodyBytesMax = 1 << 20
+    /// Seconds from a request's first byte to its last.
+    public var requestSecondsMax = 10
+    /// Connections at once. Each needs a file handle and a thread.
+    public var connectionsMax = 600
     /// Seconds that work under way gets when the service stops.
     public var stopSecondsMax = 10
 
@@ -52,8 +56,10 @@ public final class Service {
     let port = ListeningPort()
     let admission = Admission(token: token, port: port, bodyBytesMax: options.bodyBytesMax)
     var limits = HTTPServer.Limits(bodyBytesMax: options.bodyBytesMax)
-    limits.idleSecondsMax = 10
-    limits.bodySecondsMax = 30
+    limits.idleSecondsMax = 30
+    limits.requestSecondsMax = options.requestSecondsMax
+    limits.connectionsMax = options.connectionsMax
+    limits.pathsAlwaysServed = ["/health"]
     server = try HTTPServer(port: options.port, limits) { request in
       let refusal = admission.refusal(of: request, router.route(request))
       if let refusal { desk.noteAnswer(request, "refused", refusal.status, nanoseconds: 0) }

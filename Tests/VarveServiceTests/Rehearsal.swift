@@ -14,7 +14,7 @@ final class Rehearsal {
   private(set) var service: Service
   let token: String
 
-  init(bodyBytesMax: Int = 1 << 20) throws {
+  init(bodyBytesMax: Int = 1 << 20, _ change: (inout Service.Options) -> Void = { _ in }) throws {
     try FileManager.default.createDirectory(atPath: path + "/inbox", withIntermediateDirectories: true)
     var receiving = Receiver.Options()
     receiving.port = 0
@@ -23,6 +23,7 @@ final class Rehearsal {
     options.port = 0
     options.roots = [path + "/inbox"]
     options.bodyBytesMax = bodyBytesMax
+    change(&options)
     service = try Service(Warehouse(at: path + "/warehouse"), options)
     token = try String(contentsOfFile: path + "/warehouse/varve.token", encoding: .utf8).trimmingCharacters(
       in: .whitespacesAndNewlines)
@@ -39,10 +40,9 @@ final class Rehearsal {
     try text.write(toFile: inbox + "/" + name, atomically: false, encoding: .utf8)
   }
 
-  /// A request as it is written, and the whole answer as it comes.
-  func raw(_ text: String) throws -> String {
+  /// A connection to the service; whoever asks closes it.
+  func connected() throws -> Int32 {
     let file = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    defer { close(file) }
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
     address.sin_port = in_port_t(UInt16(service.port)).bigEndian
@@ -53,7 +53,23 @@ final class Rehearsal {
       }
     }
     guard isConnected == 0 else { throw POSIXError(.ECONNREFUSED) }
-    _ = text.withCString { send(file, $0, strlen($0), Int32(MSG_NOSIGNAL)) }
+    return file
+  }
+
+  static func send(_ text: String, to file: Int32) {
+    _ = text.withCString { Glibc.send(file, $0, strlen($0), Int32(MSG_NOSIGNAL)) }
+  }
+
+  /// A request as it is written, and the whole answer as it comes.
+  func raw(_ text: String) throws -> String {
+    let file = try connected()
+    defer { close(file) }
+    Rehearsal.send(text, to: file)
+    return Rehearsal.answer(on: file)
+  }
+
+  /// All that comes until the other side closes.
+  static func answer(on file: Int32) -> String {
     var answer: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 1 << 16)
     while true {

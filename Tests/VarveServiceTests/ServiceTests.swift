@@ -202,6 +202,29 @@ import VarveService
     #expect(try rehearsal.ask(method, path).status == status)
   }
 
+  @Test func `readers are shown the version that was asked for`() throws {
+    let rehearsal = try Rehearsal()
+    for number in 1...3 {
+      try rehearsal.write("a.json", #"[{"n":\#(number)}]"#)
+      let id = try #require(try rehearsal.ingest(rehearsal.body("a.json")).json["ingestion_id"]?.string)
+      _ = try rehearsal.end(of: id)
+    }
+    func publish(_ body: String) throws -> Rehearsal.Answer {
+      try rehearsal.ask("POST", "/api/v1/tables/a/publish", body: body)
+    }
+    #expect(try publish(#"{"version":2}"#).json == ["table": "a", "version": 2, "newest": 3, "publication": "pinned"])
+    #expect(try rehearsal.ask("GET", "/api/v1/tables/a").json["version"] == 2)
+    let shown = try rehearsal.ask("GET", "/api/v1/tables/a/versions").json["versions"]?.array
+    #expect(shown?.map { $0["is_published"] } == [false, true, true])
+    #expect(try publish("{}").status == 409)
+    #expect(try publish(#"{"unpin":true}"#).json["publication"] == "follow")
+    #expect(try rehearsal.ask("GET", "/api/v1/tables/a").json["version"] == 3)
+    #expect(try publish(#"{"version":9}"#).status == 404)
+    #expect(try publish(#"{"version":"1"}"#).error == "version must be a whole number.")
+    #expect(try publish(#"{"pin":1}"#).error == "pin must be true or false.")
+    #expect(try rehearsal.ask("POST", "/api/v1/tables/none/publish", body: "{}").status == 404)
+  }
+
   @Test(arguments: [
     ("{}", "sql is missing: one SELECT."), (#"{"sql":"DROP TABLE x"}"#, ""), (#"{"sql":"SELECT * FROM none"}"#, ""),
     (#"{"sql":"SELECT 1","limit":0}"#, "limit must be a whole number from 1 to 10000."),

@@ -1,8 +1,10 @@
 #include "CHTTP.h"
 
 #include <curl/curl.h>
+#include <linux/tcp.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
+#include <string.h>
 #include <sys/socket.h>
 
 int varve_curl_set_long(void *easy, int option, long value) {
@@ -52,15 +54,24 @@ long varve_curl_status(void *easy) {
     return curl_easy_getinfo((CURL *)easy, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK ? status : 0;
 }
 
-void *varve_http_start(const struct sockaddr *address, varve_http_handler handler, varve_http_completion completion,
-                       void *context, unsigned int connections_max, unsigned int timeout_seconds,
-                       size_t memory_bytes_max) {
+// A NUL would end the path early: it stays spelled out.
+static size_t unescape(void *context, struct MHD_Connection *connection, char *text) {
+    (void)context, (void)connection;
+    return strstr(text, "%00") ? strlen(text) : MHD_http_unescape(text);
+}
+
+void *varve_http_start(const struct sockaddr *address, const struct varve_http_callbacks *callbacks, void *context,
+                       const struct varve_http_limits *limits) {
     return MHD_start_daemon(
         MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL, 0, NULL, NULL,
-        (MHD_AccessHandlerCallback)handler, context, MHD_OPTION_SOCK_ADDR, address, MHD_OPTION_NOTIFY_COMPLETED,
-        (MHD_RequestCompletedCallback)completion, context, MHD_OPTION_CONNECTION_LIMIT, connections_max,
-        MHD_OPTION_CONNECTION_TIMEOUT, timeout_seconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT, memory_bytes_max,
-        MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_END);
+        (MHD_AccessHandlerCallback)callbacks->handle, context, MHD_OPTION_SOCK_ADDR, address,
+        MHD_OPTION_NOTIFY_COMPLETED, (MHD_RequestCompletedCallback)callbacks->complete, context,
+        MHD_OPTION_NOTIFY_CONNECTION, (MHD_NotifyConnectionCallback)callbacks->connect, context,
+        MHD_OPTION_CONNECTION_LIMIT, limits->connections_max, MHD_OPTION_CONNECTION_TIMEOUT, limits->idle_seconds_max,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, limits->header_bytes_max, MHD_OPTION_THREAD_STACK_SIZE,
+        limits->stack_bytes, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK,
+        unescape, NULL, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u,
+        MHD_OPTION_LISTEN_BACKLOG_SIZE, 1024u, MHD_OPTION_END);
 }
 
 int varve_http_port(void *server) {
@@ -68,11 +79,20 @@ int varve_http_port(void *server) {
     return info == NULL ? 0 : (int)info->port;
 }
 
-int varve_http_write_raw(void *connection, const void *bytes, size_t size) {
+int varve_http_socket(void *connection) {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info((struct MHD_Connection *)connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    if (info == NULL) return -1;
-    return send(info->connect_fd, bytes, size, MSG_NOSIGNAL) == (ssize_t)size ? 0 : -1;
+    return info == NULL ? -1 : info->connect_fd;
+}
+
+int varve_http_write_raw(int socket, const void *bytes, size_t size) {
+    return send(socket, bytes, size, MSG_NOSIGNAL) == (ssize_t)size ? 0 : -1;
+}
+
+int64_t varve_http_bytes_received(int socket) {
+    struct tcp_info info = {0};
+    socklen_t size = sizeof info;
+    return getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 ? (int64_t)info.tcpi_bytes_received : -1;
 }
 
 void varve_http_stop(void *server) { MHD_stop_daemon((struct MHD_Daemon *)server); }

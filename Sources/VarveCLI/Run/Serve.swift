@@ -1,3 +1,4 @@
+import CSystem
 import Glibc
 import Varve
 import VarveJSON
@@ -11,6 +12,8 @@ extension Session {
     options.roots = call.list("allow-root")
     options.callbacks = call.list("allow-callback")
     options.needsToken = !call.has("no-auth")
+    // Half of the files at most for connections, the rest for the warehouse.
+    options.connectionsMax = min(options.connectionsMax, Int(varve_allow_many_files()) / 2)
     let service = try Service(warehouse, options)
     let address = "http://127.0.0.1:\(service.port)/"
     if call.has("json") {

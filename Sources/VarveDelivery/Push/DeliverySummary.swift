@@ -72,11 +72,14 @@ public struct ChunkSummary: Sendable {
 }
 
 extension Warehouse {
-  /// Every delivery that was begun, newest first.
-  public func deliveries(target: String? = nil, table: String? = nil, limit: Int? = nil) throws -> [DeliverySummary] {
+  /// Every delivery that was begun, newest first. `isUnderWay`: only those that are being sent.
+  public func deliveries(
+    target: String? = nil, table: String? = nil, isUnderWay: Bool = false, limit: Int? = nil
+  ) throws -> [DeliverySummary] {
     guard let storage = try lake()?.storage, let ledger = try Ledger.openToRead(storage) else { return [] }
-    let records = try ledger.deliveries(target: target, table: table)
-    return try records.prefix(limit ?? records.count).map { try DeliverySummary($0, ledger) }
+    return try ledger.deliveries(
+      target: target, table: table, state: isUnderWay ? .sending : nil, limit: limit ?? .max
+    ).map { try DeliverySummary($0, ledger) }
   }
 
   /// The delivery of that id, or of the one id that begins so.

@@ -25,8 +25,10 @@ package final class HTTPServer {
     package var connectionsMax = 64
     package var idleSecondsMax = 60
     package var headerBytesMax = 1 << 15
-    /// For a body to arrive in full.
-    package var bodySecondsMax = 600
+    /// From a request's first byte to its last.
+    package var requestSecondsMax = 600
+    /// What is answered also where there are too many connections.
+    package var pathsAlwaysServed: Set<String> = []
 
     package init(bodyBytesMax: Int) { self.bodyBytesMax = bodyBytesMax }
   }
@@ -35,6 +37,9 @@ package final class HTTPServer {
     package var status = 200
     package var headers: [(String, String)] = []
     package var body: [UInt8] = []
+    /// Of a refusal: goes out before the body is read, which breaks the connection off under a client that still sends.
+    /// For requests whose body cannot be told from what comes behind it, or is too large to be read.
+    package var isSentAtOnce = false
     /// A whole answer that goes out first, so that there are two.
     package var answerBefore: [UInt8] = []
     /// Gives the body piece by piece, in place of `body`; nil ends it, an error breaks the connection off.
@@ -46,6 +51,10 @@ package final class HTTPServer {
       self.headers = headers
     }
   }
+
+  /// More connections than are served: what comes there is told so.
+  private static let connectionsSpare = 32
+  private static let stackBytes = 2 << 20
 
   private let server: UnsafeMutableRawPointer
   private let context: Unmanaged<Handling>
@@ -67,15 +76,25 @@ package final class HTTPServer {
     address.sin_port = in_port_t(UInt16(port)).bigEndian
     address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
     let context = Unmanaged.passRetained(Handling(admit, handle, limits))
+    var callbacks = varve_http_callbacks(
+      handle: { context, connection, path, method, _, body, size, request in
+        Handling.of(context).take(connection, path, method, body, size, request)
+      },
+      complete: { context, connection, request, _ in
+        Handling.release(request)
+        Handling.of(context).connections.awaitRequest(connection)
+      },
+      connect: { context, connection, _, what in
+        let connections = Handling.of(context).connections
+        if what == 0 { connections.open(connection) } else { connections.close(connection) }
+      })
+    var bounds = varve_http_limits(
+      connections_max: UInt32(limits.connectionsMax + HTTPServer.connectionsSpare),
+      idle_seconds_max: UInt32(limits.idleSecondsMax), header_bytes_max: limits.headerBytesMax,
+      stack_bytes: HTTPServer.stackBytes)
     let server = withUnsafePointer(to: &address) {
       $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        varve_http_start(
-          $0,
-          { context, connection, path, method, _, body, size, request in
-            Handling.of(context).take(connection, path, method, body, size, request)
-          },
-          { _, _, request, _ in Handling.release(request) },
-          context.toOpaque(), UInt32(limits.connectionsMax), UInt32(limits.idleSecondsMax), limits.headerBytesMax)
+        varve_http_start($0, &callbacks, context.toOpaque(), &bounds)
       }
     }
     guard let server else {
@@ -100,13 +119,14 @@ private final class Handling: Sendable {
   private let admit: @Sendable (HTTPServer.Request) -> HTTPServer.Reply?
   private let handle: @Sendable (HTTPServer.Request) -> HTTPServer.Reply?
   private let limits: HTTPServer.Limits
+  let connections: Connections
 
   /// One request under way; used on its connection's thread only.
   final class Open {
     var request: HTTPServer.Request
-    var isTooLarge = false
     var droppedCount = 0
-    let started = varve_monotonic_nanoseconds()
+    /// The answer, whatever the body is.
+    var refusal: HTTPServer.Reply?
 
     init(_ request: HTTPServer.Request) { self.request = request }
 
@@ -122,6 +142,7 @@ private final class Handling: Sendable {
     self.admit = admit
     self.handle = handle
     self.limits = limits
+    connections = Connections(requestSecondsMax: limits.requestSecondsMax)
   }
 
   static func of(_ context: UnsafeMutableRawPointer?) -> Handling {
@@ -162,16 +183,24 @@ private final class Handling: Sendable {
           return .YES
         }, Unmanaged.passUnretained(open).toOpaque())
       slot.pointee = Unmanaged.passRetained(open).toOpaque()
-      guard let refusal = admit(open.request) else { return 1 }
+      var refusal = admit(open.request)
+      let isOverloaded = connections.count > limits.connectionsMax
+      if isOverloaded, !limits.pathsAlwaysServed.contains(open.request.path) { refusal = .overloaded }
+      guard let refusal else { return 1 }
+      guard refusal.isSentAtOnce else {
+        open.refusal = refusal
+        return 1
+      }
+      connections.answer(connection)
       return send(refusal, OpaquePointer(connection))
     }
     let open = Open.of(known)
     if size.pointee > 0 {
-      let seconds = (varve_monotonic_nanoseconds() - open.started) / 1_000_000_000
-      if seconds > limits.bodySecondsMax { return 0 }
-      if open.isTooLarge || open.request.body.count + size.pointee > limits.bodyBytesMax {
+      if open.refusal == nil, open.request.body.count + size.pointee > limits.bodyBytesMax {
+        open.refusal = .sentence(413, "The body is larger than \(limits.bodyBytesMax) bytes.", closes: true)
+      }
+      if open.refusal != nil {
         // What comes behind is read and dropped, a bounded while, so that the answer can be read.
-        open.isTooLarge = true
         open.droppedCount += size.pointee
         if open.droppedCount > limits.bodyBytesMax + (1 << 20) { return 0 }
       } else {
@@ -180,15 +209,16 @@ private final class Handling: Sendable {
       size.pointee = 0
       return 1
     }
-    let reply =
-      open.isTooLarge ? HTTPServer.Reply(413, Array("the body is too large\n".utf8)) : handle(open.request)
+    connections.answer(connection)
+    let reply = open.refusal ?? handle(open.request)
     guard let reply else { return 0 }
     return send(reply, OpaquePointer(connection))
   }
 
   private func send(_ reply: HTTPServer.Reply, _ connection: OpaquePointer) -> Int32 {
     if !reply.answerBefore.isEmpty,
-      varve_http_write_raw(UnsafeMutableRawPointer(connection), reply.answerBefore, reply.answerBefore.count) != 0
+      varve_http_write_raw(
+        varve_http_socket(UnsafeMutableRawPointer(connection)), reply.answerBefore, reply.answerBefore.count) != 0
     {
       return 0
     }

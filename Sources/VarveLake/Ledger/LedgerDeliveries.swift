@@ -211,12 +211,15 @@ extension Ledger {
   }
 
   /// Newest first.
-  package func deliveries(target: String? = nil, table: String? = nil) throws -> [DeliveryRecord] {
+  package func deliveries(
+    target: String? = nil, table: String? = nil, state: DeliveryRecord.State? = nil, limit: Int = .max
+  ) throws -> [DeliveryRecord] {
     try read { connection in
       try connection.rows(
         """
-        SELECT row FROM deliveries WHERE (?1 IS NULL OR target = ?1) AND (?2 IS NULL OR source = ?2) ORDER BY row DESC
-        """, [SQLValue(target), SQLValue(table)]
+        SELECT row FROM deliveries WHERE (?1 IS NULL OR target = ?1) AND (?2 IS NULL OR source = ?2)
+          AND (?3 IS NULL OR state = ?3) ORDER BY row DESC LIMIT ?4
+        """, [SQLValue(target), SQLValue(table), SQLValue(state?.rawValue), SQLValue(limit)]
       ).compactMap { row in try row[0].integer.flatMap { try deliveryRecord($0, connection) } }
     }
   }

@@ -81,10 +81,14 @@ let tableRoutes: [Route] = [
   },
   Route(
     method: "GET", path: "/api/v1/tables/{table}/executions", summary: "What each execution of a table did",
-    parameters: [table], answer: Shape.list("executions")
+    details: "In the order of executions. A stale one was built on a day that was corrected since.",
+    parameters: [
+      table, .query("all", "Superseded runs too.", ["type": "string", "enum": ["true", "false"]]),
+    ], answer: Shape.list("executions")
   ) { call in
     try checkTable(call)
-    let runs = try call.desk.warehouse.executions(call.part("table")).map { run -> JSONValue in
+    let all = try call.flag("all")
+    let runs = try call.desk.warehouse.executions(call.part("table"), includesSuperseded: all).map { run -> JSONValue in
       [
         "execution": .string(run.execution), "status": .string(run.status), "base": JSONValue(run.base),
         "version": JSONValue(run.version), "committed": .string(run.committed), "rows": rows(run.rows),
@@ -93,6 +97,28 @@ let tableRoutes: [Route] = [
     }
     return .json(["executions": .array(runs)])
   },
+  Route(
+    method: "POST", path: "/api/v1/tables/{table}/publish", summary: "Show readers a version of a table",
+    details:
+      "The newest: readers follow from now on. An older one: they are pinned there. A pinned table is moved with "
+      + "`unpin` only.",
+    parameters: [table],
+    body: [
+      "type": "object",
+      "properties": [
+        "version": ["type": ["integer", "null"], "minimum": 0, "description": "The newest without it."],
+        "pin": ["type": ["boolean", "null"], "default": false],
+        "unpin": ["type": ["boolean", "null"], "default": false],
+      ],
+    ],
+    answer: [
+      "type": "object", "required": ["table", "version", "newest", "publication"],
+      "properties": [
+        "table": Shape.text, "version": ["type": "integer"], "newest": ["type": "integer"],
+        "publication": ["type": "string", "enum": ["follow", "held", "pinned"]],
+      ],
+    ]
+  ) { call in try publish(call) },
   Route(
     method: "POST", path: "/api/v1/query", summary: "Run one SELECT over any versions of any tables",
     details: "In SQL a name with a version is quoted: \"products@3\". The answer is cut at `limit` rows.",
@@ -170,6 +196,30 @@ private func description(_ call: Route.Call, version: String) throws -> JSONValu
     "rows": count(table.rowCount), "files": JSONValue(table.fileCount), "bytes": JSONValue(table.byteCount),
     "publication": .string(table.publication), "created": text(table.created), "updated": .string(table.updated),
   ]
+}
+
+private func publish(_ call: Route.Call) throws -> HTTPServer.Reply {
+  try checkTable(call)
+  let body = try call.body()
+  func flag(_ name: String) throws -> Bool {
+    guard let value = body[name], !value.isNull else { return false }
+    guard let flag = value.boolean else { throw Refusal(400, "\(name) must be true or false.") }
+    return flag
+  }
+  var wanted = call.part("table")
+  if let value = body["version"], !value.isNull {
+    guard let number = value.int, number >= 0 else { throw Refusal(400, "version must be a whole number.") }
+    _ = try resolved(call, "\(number)")
+    wanted += "@\(number)"
+  }
+  let done = try call.desk.warehouse.publish(wanted, pins: flag("pin"), unpins: flag("unpin"))
+  call.desk.journal.write(
+    .info, "published",
+    ["table": .string(done.table), "version": JSONValue(done.version), "publication": .string(done.mode.rawValue)])
+  return .json([
+    "table": .string(done.table), "version": JSONValue(done.version), "newest": JSONValue(done.newest),
+    "publication": .string(done.mode.rawValue),
+  ])
 }
 
 /// Rows and seconds that one query may have.

@@ -1,5 +1,3 @@
-internal import Glibc
-internal import Synchronization
 internal import Varve
 internal import VarveDelivery
 internal import VarveJSON
@@ -42,7 +40,16 @@ let workRoutes: [Route] = [
     details: "Server-sent events `progress`, each an ingestion as JSON, until it is done, failed or dead.",
     parameters: [ingestion], contentType: "text/event-stream", answer: Shape.text
   ) { call in
-    let events = ProgressEvents(call.desk, try known(call).id)
+    let events = ServerSentEvents(call.desk, IngestionWatch(call.desk, try known(call).id))
+    return .streamed(type: "text/event-stream") { try events.next() }
+  },
+  Route(
+    method: "GET", path: "/api/v1/events", summary: "Everything under way, as it moves",
+    details: "Server-sent events without an end: `ingestion` and `delivery`, each as JSON whenever it changed, and "
+      + "`version`, with table and number, when a table has a new one.",
+    contentType: "text/event-stream", answer: Shape.text
+  ) { call in
+    let events = ServerSentEvents(call.desk, WorkWatch(call.desk))
     return .streamed(type: "text/event-stream") { try events.next() }
   },
   Route(
@@ -96,7 +103,7 @@ private func known(_ call: Route.Call) throws -> IngestionRecord {
   return record
 }
 
-private func json(_ desk: ServiceDesk, _ record: IngestionRecord) throws -> JSONValue {
+func json(_ desk: ServiceDesk, _ record: IngestionRecord) throws -> JSONValue {
   let delivered = try desk.ledger.progress(of: record.id)
   return [
     "ingestion_id": .string(record.id), "table": .string(record.table), "state": .string(record.state.rawValue),
@@ -110,7 +117,7 @@ private func json(_ desk: ServiceDesk, _ record: IngestionRecord) throws -> JSON
   ]
 }
 
-private func json(_ delivery: DeliverySummary) -> JSONValue {
+func json(_ delivery: DeliverySummary) -> JSONValue {
   [
     "delivery_id": .string(delivery.id), "target": .string(delivery.target), "table": .string(delivery.table),
     "version": JSONValue(delivery.version), "since": count(delivery.since), "state": .string(delivery.state),
@@ -118,40 +125,4 @@ private func json(_ delivery: DeliverySummary) -> JSONValue {
     "records": JSONValue(delivery.recordCount), "attempts": JSONValue(delivery.attempts),
     "error": text(delivery.error), "started": text(delivery.started), "ended": text(delivery.ended),
   ]
-}
-
-/// An ingestion's progress as server-sent events: one whenever something changed, and a comment now and then so that
-/// nobody takes the connection for dead.
-private final class ProgressEvents: Sendable {
-  private struct State {
-    var last: [UInt8] = []
-    var isOver = false
-  }
-
-  private let desk: ServiceDesk
-  private let id: String
-  private let state = Mutex(State())
-  private static let looksPerComment = 20
-
-  init(_ desk: ServiceDesk, _ id: String) {
-    self.desk = desk
-    self.id = id
-  }
-
-  func next() throws -> [UInt8]? {
-    if state.withLock({ $0.isOver }) || desk.isStopping { return nil }
-    for _ in 0..<ProgressEvents.looksPerComment {
-      guard let record = try desk.ledger.ingestion(id) else { return nil }
-      let text = try json(desk, record).bytes()
-      let isNew = state.withLock { state in
-        state.isOver = [.done, .failed, .dead].contains(record.state)
-        defer { state.last = text }
-        return state.last != text
-      }
-      if isNew { return Array("event: progress\ndata: ".utf8) + text + Array("\n\n".utf8) }
-      if desk.isStopping || state.withLock({ $0.isOver }) { return nil }
-      usleep(200_000)
-    }
-    return Array(": still here\n\n".utf8)
-  }
 }

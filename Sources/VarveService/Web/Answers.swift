@@ -20,13 +20,6 @@ extension HTTPServer.Reply {
     return reply
   }
 
-  /// `{"status": …, "error": …}`, as the services that this one stands in for write it.
-  static func sentence(_ status: Int, _ sentence: String, closes: Bool = false) -> HTTPServer.Reply {
-    var reply = json(["status": JSONValue(status), "error": .string(sentence)], status: status)
-    if closes { reply.headers.append(("Connection", "close")) }
-    return reply
-  }
-
   /// A body whose field is wrong, in the shape of FastAPI beside the sentence.
   static func invalid(_ field: String?, _ sentence: String, type: String) -> HTTPServer.Reply {
     let place: [JSONValue] = ["body"] + (field.map { [.string($0)] } ?? [])

@@ -1,34 +1,38 @@
+internal import CSystem
 internal import Glibc
 internal import Synchronization
 internal import Varve
-internal import VarveJSON
-internal import VarveLake
+package import VarveJSON
+package import VarveLake
 internal import VarveTables
 
 /// The service's log: lines of JSON in `debug.jsonl`, `info.jsonl` and `error.jsonl`. Texts are cut; payloads and secrets
 /// are never given to it.
-final class Journal: Sendable {
-  enum Level: String, CaseIterable, Sendable { case debug, info, error }
+package final class Journal: Sendable {
+  package enum Level: String, CaseIterable, Sendable { case debug, info, error }
 
-  /// A file that is larger, or older than a day, makes room; so many old ones of a level stay.
-  private static let bytesMax = 16 << 20
-  private static let millisecondsMax: Int64 = 86_400_000
-  private static let oldFilesMax = 7
+  /// A file that is larger, or of another day (UTC), makes room; so many old ones of a level stay.
+  package static let bytesPreset = 16 << 20
+  package static let oldFilesMax = 7
+  private static let millisecondsPerDay: Int64 = 86_400_000
   private static let textLengthMax = 500
 
   private struct Log {
     var descriptor: Int32
     var byteCount: Int
-    var since: Int64
+    /// Of what was last written, since 1970.
+    var day: Int64
   }
 
   private let directory: String
   private let clock: WallClock
+  private let bytesMax: Int
   private let logs: Mutex<[Level: Log]>
 
-  init(directory: String, _ clock: WallClock) throws {
+  package init(directory: String, _ clock: WallClock, bytesMax: Int = Journal.bytesPreset) throws {
     self.directory = directory
     self.clock = clock
+    self.bytesMax = bytesMax
     guard mkdir(directory, 0o700) == 0 || errno == EEXIST else {
       throw Problem(.failed, at: [directory], "the logs cannot be made: \(String(cString: strerror(errno)))")
     }
@@ -39,7 +43,7 @@ final class Journal: Sendable {
 
   deinit { logs.withLock { for log in $0.values { close(log.descriptor) } } }
 
-  func write(_ level: Level, _ event: String, _ fields: JSONObject = [:]) {
+  package func write(_ level: Level, _ event: String, _ fields: JSONObject = [:]) {
     let now = clock.milliseconds()
     var line: JSONObject = ["time": .string(timeText(now)), "level": .string(level.rawValue), "event": .string(event)]
     for member in fields.members {
@@ -49,7 +53,8 @@ final class Journal: Sendable {
     bytes.append(UInt8(ascii: "\n"))
     logs.withLock { logs in
       guard var log = logs[level] else { return }
-      if log.byteCount + bytes.count > Journal.bytesMax || now - log.since > Journal.millisecondsMax {
+      let day = now / Journal.millisecondsPerDay
+      if log.byteCount > 0, log.byteCount + bytes.count > bytesMax || day != log.day {
         // Where it cannot be moved away, the old file goes on.
         if let fresh = rotated(level, now) {
           close(log.descriptor)
@@ -57,6 +62,7 @@ final class Journal: Sendable {
         }
       }
       // A log that cannot be written stops nothing.
+      log.day = day
       log.byteCount += max(0, Glibc.write(log.descriptor, bytes, bytes.count))
       logs[level] = log
     }
@@ -78,6 +84,9 @@ final class Journal: Sendable {
     guard file >= 0 else {
       throw Problem(.failed, at: [path], "the log cannot be opened: \(String(cString: strerror(errno)))")
     }
-    return Log(descriptor: file, byteCount: max(0, Int(lseek(file, 0, SEEK_END))), since: now)
+    // A service that is started anew goes on with the file of the same day only.
+    let byteCount = max(0, Int(lseek(file, 0, SEEK_END)))
+    let time = byteCount == 0 ? now : varve_modified_nanoseconds(file) / 1_000_000
+    return Log(descriptor: file, byteCount: byteCount, day: time / Journal.millisecondsPerDay)
   }
 }

@@ -37,6 +37,13 @@ struct Route: Sendable {
       return number
     }
 
+    /// `true` or `false` of the query; false without it.
+    func flag(_ name: String) throws -> Bool {
+      guard let text = request.query[name] else { return false }
+      guard text == "true" || text == "false" else { throw Refusal(400, "\(name) must be true or false.") }
+      return text == "true"
+    }
+
     func body() throws -> JSONObject {
       guard let object = (try? JSONValue(parsing: request.body))?.object else {
         throw Refusal(400, "The body must be a JSON object.")

@@ -28,20 +28,36 @@ int varve_curl_set_address_check(void *easy, struct varve_address_check *check);
 /// CURLINFO_RESPONSE_CODE, 0 where there was no answer.
 long varve_curl_status(void *easy);
 
-/// What a server does with a piece of a request: as MHD_AccessHandlerCallback.
-typedef int (*varve_http_handler)(void *context, void *connection, const char *path, const char *method,
-                                  const char *version, const char *body, size_t *body_size, void **request);
-/// When a request is over, however it ended.
-typedef void (*varve_http_completion)(void *context, void *connection, void **request, int why);
+struct varve_http_callbacks {
+    /// What a server does with a piece of a request: as MHD_AccessHandlerCallback.
+    int (*handle)(void *context, void *connection, const char *path, const char *method, const char *version,
+                  const char *body, size_t *body_size, void **request);
+    /// When a request is over, however it ended.
+    void (*complete)(void *context, void *connection, void **request, int why);
+    /// When a connection begins (`what` is 0) and before its socket is closed (1).
+    void (*connect)(void *context, void *connection, void **socket_context, int what);
+};
+
+/// What clients may use.
+struct varve_http_limits {
+    unsigned int connections_max;
+    unsigned int idle_seconds_max;
+    size_t header_bytes_max;
+    /// Of a connection's thread.
+    size_t stack_bytes;
+};
 
 /// MHD_start_daemon(3) with a thread per connection, bound to `address` alone. Null where it cannot start (see errno).
-void *varve_http_start(const struct sockaddr *address, varve_http_handler handler, varve_http_completion completion,
-                       void *context, unsigned int connections_max, unsigned int timeout_seconds,
-                       size_t memory_bytes_max);
+void *varve_http_start(const struct sockaddr *address, const struct varve_http_callbacks *callbacks, void *context,
+                       const struct varve_http_limits *limits);
 /// The port that the server listens on.
 int varve_http_port(void *server);
-/// Writes to a connection's socket past the server's own answer: for rehearsing with broken servers. 0, or -1.
-int varve_http_write_raw(void *connection, const void *bytes, size_t size);
+/// The socket of a connection, or -1.
+int varve_http_socket(void *connection);
+/// Writes to a socket past the server's own answer. 0, or -1.
+int varve_http_write_raw(int socket, const void *bytes, size_t size);
+/// How many bytes ever came in on a TCP socket (TCP_INFO), or -1.
+int64_t varve_http_bytes_received(int socket);
 void varve_http_stop(void *server);
 
 #endif

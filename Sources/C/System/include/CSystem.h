@@ -30,6 +30,9 @@ int64_t varve_monotonic_nanoseconds(void);
 struct stat;
 int64_t varve_status_modified_nanoseconds(const struct stat *status);
 
+/// Raises the soft limit of open files to the hard one, 65,536 at most, and returns what holds now.
+int varve_allow_many_files(void);
+
 /// Width in columns of the terminal behind `fd`, or 0 where it is none.
 int varve_terminal_columns(int fd);
 

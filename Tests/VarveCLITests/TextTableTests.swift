@@ -22,6 +22,16 @@ import VarveTables
     #expect(table.lines(width: 150, style: .plain)[2].hasPrefix("A-1  語語"))
   }
 
+  @Test func `numbers and times are shown whole or not at all, and text has the room that is left`() {
+    var table = TextTable([.init("text"), .init("time"), .init("price", .right), .init("note")])
+    table.rows = [[String(repeating: "a", count: 30), "2024-10-06T12:00:00.003Z", "1,234,567", "note"]]
+    func row(_ width: Int) -> String { table.lines(width: width, style: .plain)[2] }
+    #expect(row(60) == "aaaaaaaaaaaaaaaa…  2024-10-06T12:00:00.003Z  1,234,567  note")
+    #expect(row(50) == "aaaaaaaaaa…  2024-10-06T12:00:00.003Z  1,234,567 …")
+    #expect(row(46) == "aaaaaaaaaaaaaaaaa…  2024-10-06T12:00:00.003Z …")
+    #expect(row(30) == "aaaaaaaaaaaaaaaaaaaaaaaaaaa… …")
+  }
+
   @Test func `a cell can give the terminal no orders`() {
     var table = TextTable([.init("c")])
     table.rows = [["a\u{1B}[31mb\nc\u{202E}d"]]

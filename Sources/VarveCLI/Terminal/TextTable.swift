@@ -24,7 +24,10 @@ package struct TextTable {
     let wanted = headings.indices.map { column in
       cells.reduce(displayWidth(printable(headings[column].name))) { max($0, displayWidth($1[column] ?? nullMark)) }
     }
-    let widths = width.map { fit(wanted, into: $0) } ?? wanted
+    let least = headings.indices.map { column in
+      isWhole(column, cells) ? wanted[column] : min(wanted[column], columnWidthMin)
+    }
+    let widths = width.map { fit(wanted, least, into: $0) } ?? wanted
     // A column of width 0 did not fit any more.
     let shown = widths.indices.filter { widths[$0] > 0 }
     let more = shown.count < widths.count ? " …" : ""
@@ -51,28 +54,45 @@ package struct TextTable {
     return lines
   }
 
-  /// The widest columns give way first, down to `columnWidthMin`; then columns at the right are left out.
-  private func fit(_ wanted: [Int], into width: Int) -> [Int] {
-    var widths = wanted
-    func total() -> Int { widths.reduce(0, +) + 2 * max(0, widths.count - 1) }
-    while total() > width, let widest = widths.max(), widest > columnWidthMin {
-      let next = max(columnWidthMin, widths.filter { $0 < widest }.max() ?? 0)
-      let atWidest = widths.indices.filter { widths[$0] == widest }
-      let share = max(1, min(widest - next, (total() - width) / atWidest.count))
-      for column in atWidest where total() > width { widths[column] = max(columnWidthMin, widest - share) }
-    }
-    guard total() > width else { return widths }
-    var used = 0
-    for column in widths.indices {
+  /// Whether a column is shown whole or not at all: the start of a number or of a time tells something else.
+  private func isWhole(_ column: Int, _ cells: [[String?]]) -> Bool {
+    if headings[column].alignment == .right { return true }
+    let texts = cells.lazy.compactMap { $0[column] }.filter { !$0.isEmpty }
+    return !texts.isEmpty && texts.allSatisfy(isTime)
+  }
+
+  /// The widest columns give way first, down to `least`; then columns at the right are left out, which makes room again.
+  private func fit(_ wanted: [Int], _ least: [Int], into width: Int) -> [Int] {
+    func total(_ widths: ArraySlice<Int>) -> Int { widths.reduce(0, +) + 2 * max(0, widths.count - 1) }
+    var shownCount = wanted.count
+    var room = width
+    if total(least[...]) > width {
       // Two columns at the end stay free for the mark that says more was there.
-      let needed = widths[column] + (column == 0 ? 0 : 2)
-      if column > 0 && used + needed > width - 2 {
-        for rest in column..<widths.count { widths[rest] = 0 }
-        break
-      }
-      used += needed
+      room = width - 2
+      while shownCount > 1, total(least[..<shownCount]) > room { shownCount -= 1 }
     }
-    return widths
+    var widths = Array(wanted[..<shownCount])
+    while total(widths[...]) > room {
+      let open = widths.indices.filter { widths[$0] > least[$0] }
+      guard let widest = open.map({ widths[$0] }).max() else { break }
+      let atWidest = open.filter { widths[$0] == widest }
+      let next = open.map { widths[$0] }.filter { $0 < widest }.max() ?? 0
+      let share = max(1, min(widest - next, (total(widths[...]) - room) / atWidest.count))
+      for column in atWidest where total(widths[...]) > room {
+        widths[column] = max(least[column], widest - share)
+      }
+    }
+    if shownCount == 1 { widths[0] = min(widths[0], max(1, room)) }
+    return widths + [Int](repeating: 0, count: wanted.count - shownCount)
+  }
+}
+
+/// Whether the text is a date, or a time that begins with one.
+private func isTime(_ text: String) -> Bool {
+  let form = "0000-00-00"
+  guard text.utf8.count == 10 || (text.utf8.count >= 20 && text.utf8.last == UInt8(ascii: "Z")) else { return false }
+  return zip(text.utf8, form.utf8).allSatisfy { byte, sign in
+    sign == UInt8(ascii: "-") ? byte == sign : (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
   }
 }
 

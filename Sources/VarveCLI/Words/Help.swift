@@ -13,7 +13,7 @@ package func overview(groups: [CommandGroup], globalOptions: [Option], width: In
     globalOptions.map(helpEntry) + [("--help", "Show help and stop."), ("--version", "Show the version and stop.")],
     width: width)
   text += "\n" + wrap("`varve help COMMAND` tells the rest.", width: width)
-  text += "\nexit codes: 0 done, 1 failed, 2 usage, 3 refused, 4 damage found, 130 interrupted\n"
+  text += "\n" + wrap("exit codes: 0 done, 1 failed, 2 usage, 3 refused, 4 damage found, 130 interrupted", width: width)
   return text
 }
 

@@ -56,6 +56,7 @@ package struct Session {
     case "deliveries": try deliveries(call, warehouse)
     case "receive": try receive(call)
     case "restore": try restore(call, warehouse)
+    case "alter": try alter(call, warehouse)
     case "truncate": try truncate(call, warehouse)
     case "drop": try drop(call, warehouse)
     case "publish": try publish(call, warehouse)

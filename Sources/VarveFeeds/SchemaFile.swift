@@ -3,14 +3,16 @@ package import VarveTables
 
 /// A schema file: what a user fixes of a feed's columns, and `describe --schema` prints of a table's.
 ///
-/// `{"columns": [{"name", "type", "nullable", "aliases", "format", "nulls", "decimal"}], "timezone", "absent"}`: `name` and
-/// `type` must be there, and nothing else may.
+/// `{"columns": [{"name", "type", "nullable", "aliases", "format", "nulls", "decimal", "contract"}], "timezone", "absent",
+/// "contract"}`: `name` and `type` must be there, and nothing else may.
 package struct SchemaFile: Hashable, Sendable {
   package var schema: Schema
   /// The zone of times that name none.
   package var timezone: String?
   /// Whether a key that a record lacks is null (`"absent": "null"`), or leaves the row as it is (`"keep"`).
   package var absentIsNull: Bool?
+  /// What feeds may do to columns that say nothing about it, and to the set of columns.
+  package var contract: ColumnContract?
 
   package static let bytesMax = 16 << 20
 
@@ -35,7 +37,7 @@ package struct SchemaFile: Hashable, Sendable {
       throw Problem(.failed, at: [name, "line \(place.line), column \(place.column)"], error.what)
     }
     let reader = Reader(place: [name])
-    let members = try reader.members(document, ["columns", "timezone", "absent"])
+    let members = try reader.members(document, ["columns", "timezone", "absent", "contract"])
     guard let columns = members["columns"]?.array else {
       throw reader.problem("\"columns\" must be an array of objects")
     }
@@ -51,12 +53,13 @@ package struct SchemaFile: Hashable, Sendable {
     case "null": absentIsNull = true
     case let other?: throw reader.problem("\"absent\" is \"\(other)\"", advice: "write \"keep\" or \"null\"")
     }
+    contract = try reader.contract(members)
   }
 
   private static func field(_ value: JSONValue, _ index: Int, _ file: String) throws -> Field {
     var reader = Reader(place: [file, "column \(index + 1)"])
     let members = try reader.members(
-      value, ["name", "type", "nullable", "aliases", "format", "nulls", "decimal"])
+      value, ["name", "type", "nullable", "aliases", "format", "nulls", "decimal", "contract"])
     guard let name = try reader.string(members, "name") else { throw reader.problem("it has no \"name\"") }
     reader.place = [file, "column \"\(name)\""]
     let clean = ColumnName.columnName(fromHeader: name)
@@ -85,6 +88,7 @@ package struct SchemaFile: Hashable, Sendable {
       }
       field.decimal = decimal
     }
+    field.contract = try reader.contract(members)
     do {
       _ = try ColumnTyper(declared: field)
     } catch let problem as Problem {
@@ -133,6 +137,14 @@ package struct SchemaFile: Hashable, Sendable {
       return string
     }
 
+    func contract(_ members: [String: JSONValue]) throws -> ColumnContract? {
+      guard let word = try string(members, "contract") else { return nil }
+      guard let contract = ColumnContract(rawValue: word) else {
+        throw problem("\"contract\" is \"\(word)\"", advice: "write \"evolve\", \"freeze\" or \"quarantine\"")
+      }
+      return contract
+    }
+
     func strings(_ members: [String: JSONValue], _ key: String) throws -> [String] {
       guard let value = members[key], !value.isNull else { return [] }
       guard let values = value.array, case let strings = values.compactMap(\.string), strings.count == values.count
@@ -148,6 +160,7 @@ package struct SchemaFile: Hashable, Sendable {
     var members: [(String, JSONValue)] = [("columns", .array(schema.fields.map(Self.json)))]
     if let timezone { members.append(("timezone", .string(timezone))) }
     if let absentIsNull { members.append(("absent", .string(absentIsNull ? "null" : "keep"))) }
+    if let contract { members.append(("contract", .string(contract.rawValue))) }
     return .object(JSONObject(members))
   }
 
@@ -159,6 +172,7 @@ package struct SchemaFile: Hashable, Sendable {
     if let format = field.format { members.append(("format", .string(format))) }
     if !field.nulls.isEmpty { members.append(("nulls", .array(field.nulls.map(JSONValue.string)))) }
     if field.decimal != "." { members.append(("decimal", .string(field.decimal))) }
+    if let contract = field.contract { members.append(("contract", .string(contract.rawValue))) }
     return .object(JSONObject(members))
   }
 }

@@ -14,6 +14,14 @@ public struct Field: Hashable, Sendable {
   public var nulls: [String]
   /// The decimal separator in feeds: `.` or `,`.
   public var decimal: String
+  /// What feeds may do to it; nil: as the table says.
+  public var contract: ColumnContract?
+  /// What it is known by from version to version: set where its name is another than its first, or was another column's
+  /// before; nil: its name.
+  package var identity: String?
+
+  /// Equal for what is one column in two versions of a table, whatever it is called.
+  package var lineage: String { identity ?? name }
 
   public init(
     _ name: String, _ type: DataType, isNullable: Bool = true, header: String? = nil, aliases: [String] = [],
@@ -28,6 +36,16 @@ public struct Field: Hashable, Sendable {
     self.nulls = nulls
     self.decimal = decimal
   }
+}
+
+/// What a feed may do to a table's columns.
+public enum ColumnContract: String, Sendable, CaseIterable {
+  /// Columns widen where a feed needs it, and new ones are added; what does not fit is as `BadRowPolicy` says.
+  case evolve
+  /// A feed that would change a column, add one or does not fit is refused as a whole.
+  case freeze
+  /// Rows that would change a column, add one or do not fit are laid aside.
+  case quarantine
 }
 
 /// The columns of a table, or of one version of it, in order.

@@ -17,6 +17,7 @@ extension TypeEvidence {
     guard let feed = type, feed != table, !isOnlyEmpty else { return .same }
     switch (table, feed) {
     case (.text, _), (.json, _), (.timestamp, .date): return .same
+    case (.date, .timestamp): return .widen(to: .timestamp)
     case (.double, .int64) where !has(.largeInteger): return .same
     case (.int64, .double), (.int64, .decimal), (.double, .int64), (.double, .decimal):
       guard let stored else { return .needsStoredValues }

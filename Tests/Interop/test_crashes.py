@@ -54,6 +54,7 @@ SCENARIOS = {
     "merge that moves rows between partitions": Scenario([PARTED], MERGED, ["--mode", "merge"]),
     "merge with a wider column": Scenario([PARTED], [{"id": 1, "price": 0.25}], ["--mode", "merge"]),
     "truncate": Scenario([PARTED], None, ["truncate", TABLE, "--partition", "market=DE"]),
+    "alter": Scenario([PARTED], None, ["alter", TABLE, "--rename", "price=amount", "--add", "note:text"]),
     "restore": Scenario([PLAIN, (AFTER, ["--mode", "overwrite"])], None, ["restore", f"{TABLE}@1"]),
     "stateful merge": Scenario([(FIRST, EXECUTION + ["1", "--key", "id"])], MERGED, EXECUTION + ["2"]),
     "stateful merge that replays later executions": Scenario(

@@ -65,6 +65,11 @@ import Testing
     Scenario(
       name: "truncate of a partition", preparations: twoVersions,
       command: ["truncate", "t", "--partition", "market=DE"]),
+    Scenario(
+      name: "alter", preparations: twoVersions,
+      command: ["alter", "t", "--rename", "price=amount", "--add", "note:text", "--order", "note"]),
+    Scenario(
+      name: "alter of the schema alone", preparations: twoVersions, command: ["alter", "t", "--add", "note:text"]),
     Scenario(name: "restore", preparations: twoVersions + [["truncate", "t"]], command: ["restore", "t@1"]),
     Scenario(name: "rolling readers back", preparations: twoVersions, command: ["publish", "t@1"]),
     Scenario(

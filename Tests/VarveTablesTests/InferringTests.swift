@@ -232,7 +232,8 @@ func `the reason names what decided and where it stood first`(cells: [Cell], rea
       == .refuse("the table has int64, the feed text: 1 of 1 values has leading zeros, at row 2 (\"007\")"))
   #expect(isRefused(join(.int64, csv("abc"))))
   #expect(isRefused(join(.int64, csv("2024-01-31"))))
-  #expect(isRefused(join(.date, csv("2024-01-31T10:00"))))
+  #expect(join(.date, csv("2024-01-31T10:00")) == .widen(to: .timestamp))
+  #expect(isRefused(join(.date, csv("31.01.2024"))))
   #expect(isRefused(join(.boolean, csv("1"))))
 }
 

@@ -149,7 +149,7 @@ private struct Model {
     var trial = try Trial(key: Self.shapes[shape].key, partitionBy: Self.shapes[shape].partitionBy)
     for step in 0..<(Self.isWhole ? 500 : 40) { try trial.step(step, &random) }
     for version in trial.versions.indices { try trial.check(version: version, "at the end") }
-    #expect(trial.committed > 10 && (trial.refused > 0 || trial.key.isEmpty))
+    #expect(trial.committed > 10)
   }
 
   /// A table and what it should hold.

@@ -35,6 +35,10 @@ struct ColumnJoining {
     let newFields = Dictionary(zip(newHeaders, named)) { first, _ in first }
 
     for column in spooled {
+      if column.isForeign {
+        result.decisions.append(ColumnDecision(nil))
+        continue
+      }
       if let index = position(of: column, in: result.schema) {
         let stored = result.schema.fields[index]
         let (field, rejects) = try joined(column, stored)
@@ -48,7 +52,7 @@ struct ColumnJoining {
       }
       var found = field(of: column, in: declared)
       if found == nil, let type = column.type {
-        found = newFields[column.header]
+        found = newFields[column.header].map { base?.metadata.newColumn($0) ?? $0 }
         found?.type = type
         if type.isFraction { found?.decimal = decimal }
       }
@@ -61,7 +65,13 @@ struct ColumnJoining {
     }
     for field in declared.fields where result.schema.index(of: field.name) == nil {
       guard !instructions.contains(field.name) else { continue }
-      result.schema.fields.append(field)
+      if let contract = base?.metadata.contract, contract != .evolve {
+        throw Problem(
+          .refused, at: place + ["column \"\(field.name)\""],
+          "the schema file names it, the table lacks it, and its contract is \(contract.rawValue)",
+          advice: "add it with varve alter")
+      }
+      result.schema.fields.append(base?.metadata.newColumn(field) ?? field)
     }
     try ColumnName.refuseCaseTwins(result.schema.fields.map(\.name), place: place)
     return result
@@ -82,6 +92,7 @@ struct ColumnJoining {
       guard fixed.type != stored.type else { return (field, false) }
       switch TypeJoin.declared(stored: stored.type, wanted: fixed.type) {
       case .widen(let type):
+        try checkWidening(stored, to: type)
         field.type = type
         return (field, false)
       default:
@@ -97,11 +108,30 @@ struct ColumnJoining {
     switch join {
     case .same: return (field, false)
     case .widen(let type):
+      if mayNotWiden(stored, to: type) != nil { return (field, true) }
       field.type = type
       return (field, false)
     case .refuse: return (field, true)
     case .needsStoredValues: preconditionFailure("the stored values were added up")
     }
+  }
+
+  private func checkWidening(_ stored: Field, to type: DataType) throws {
+    guard let reason = mayNotWiden(stored, to: type) else { return }
+    throw Problem(
+      .refused, at: ["column \"\(stored.name)\""], "cannot become \(type.name): \(reason)",
+      advice: "declare \(stored.type.name)")
+  }
+
+  /// Why a column that is there keeps its type, whatever the values; nil where it may widen.
+  private func mayNotWiden(_ stored: Field, to type: DataType) -> String? {
+    guard let base else { return nil }
+    if base.partitionColumns.contains(stored.name) { return "its values name directories" }
+    if (stored.contract ?? base.metadata.contract) != .evolve { return "its contract is not to evolve" }
+    if type == .timestamp, let zone = base.metadata[.timezone], zone != "UTC" {
+      return "its dates are midnights of \(zone), and would become midnights of UTC"
+    }
+    return nil
   }
 
   private func storedEvidence(_ field: Field) throws -> TypeEvidence {

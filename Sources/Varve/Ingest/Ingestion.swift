@@ -172,13 +172,15 @@ final class Ingestion {
       note("execution \(stateful.key) ran with the same input; `--reingest` runs it again")
       return report(.unchanged, version: before.record.version, RowCounts(), try id(sources()))
     }
-    let base = stateful == nil ? base : stateful?.base
+    let replay = try stateful?.replay(
+      settings, staging: staging, limits: limits, random: warehouse.surroundings.random)
+    let base = stateful.map { $0.isAltered ? replay?.snapshot() : $0.base } ?? base
     let joining = ColumnJoining(
       base: base, declared: schemaFile?.schema ?? Schema([]),
       instructions: instructions, computed: [], decimal: request.feeds[0].csv.decimal ?? ".")
     let joined = try joining.join(spool.spooledColumns(), place: [files[0].name])
     for remark in joined.remarks { note(remark) }
-    guard let spooled = try spool.finish(joined.decisions) else { throw rejected(spool.rejections) }
+    guard let spooled = try spool.finish(joined.decisions) else { throw rejected(spool) }
     for rejection in spool.rejections.first {
       onEvent(.rejected(place: rejection.place.joined(separator: ", "), reason: rejection.reason))
     }
@@ -201,7 +203,7 @@ final class Ingestion {
       defer { try? staging.abandon() }
       return report(.planned, version: base?.version, change.rows, try id(sources), plan: plan.lines(change))
     }
-    if let stateful { return try commit(change, plan, staging, sources, spool, stateful) }
+    if let stateful { return try commit(change, plan, staging, sources, spool, (stateful, replay)) }
     if base == nil || plan.isEmpty(change, on: base) {
       guard base != nil else {
         guard !change.added.isEmpty || request.allowEmpty else {
@@ -223,7 +225,13 @@ final class Ingestion {
   private func knownSchema() -> Schema {
     var known = base?.schema ?? Schema([])
     for field in schemaFile?.schema.fields ?? [] {
-      if let index = known.index(of: field.name) { known.fields[index] = field } else { known.fields.append(field) }
+      guard let index = known.index(of: field.name) else {
+        known.fields.append(field)
+        continue
+      }
+      var field = field
+      field.contract = field.contract ?? known.fields[index].contract
+      known.fields[index] = field
     }
     if let decimal = request.feeds[0].csv.decimal {
       for index in known.fields.indices { known.fields[index].decimal = decimal }
@@ -241,6 +249,8 @@ final class Ingestion {
     options.keepsAbsent = settings.mode == .merge || settings.mode == .statefulMerge
     options.keepsOrigins = options.directory == nil || base != nil
     options.quarantines = request.badRows == .quarantine
+    options.contract = base?.metadata.contract ?? schemaFile?.contract ?? .evolve
+    options.instructions = instructions.union(settings.withOrigin ? OriginColumns.names : [])
     options.typing = TypingOptions(
       zone: try Zone(named: settings.timezone),
       errorCells: TypingOptions.ErrorCells(rawValue: request.feeds[0].errorCells.rawValue) ?? .reject,
@@ -349,15 +359,22 @@ final class Ingestion {
 
   // MARK: Ending
 
-  private func rejected(_ summary: RejectionSummary) -> Problem {
+  private func rejected(_ spool: Spool) -> Problem {
+    let summary = spool.rejections
     for rejection in summary.first {
       onEvent(.rejected(place: rejection.place.joined(separator: ", "), reason: rejection.reason))
     }
-    guard let first = summary.first.first else {
+    guard let first = spool.failure else {
       return Problem(.failed, at: [files[0].name], "\(summary.rowCount) rows were rejected")
     }
     let others = summary.cellCount - 1
     let more = others == 0 ? "" : " (and \(others) more cell\(others == 1 ? "" : "s"))"
+    let contract = base?.schema[first.column]?.contract ?? base?.metadata.contract ?? .evolve
+    guard contract != .freeze else {
+      return Problem(
+        .refused, at: first.place, first.reason + more,
+        advice: "mend the feed, or change the column or its contract, freeze, with varve alter")
+    }
     return Problem(
       .failed, at: first.place, first.reason + more,
       advice: "mend the feed, or lay such rows aside with --on-bad-row quarantine")
@@ -377,7 +394,7 @@ final class Ingestion {
 
   private func commit(
     _ change: StagedChange, _ plan: IngestPlan, _ staging: StagingArea, _ sources: [FeedSource], _ spool: Spool,
-    _ stateful: StatefulRun? = nil
+    _ stateful: (run: StatefulRun, replay: Replay?)? = nil
   ) throws -> IngestReport {
     try warehouse.surroundings.checkInterrupted()
     onEvent(.phase(.committing))
@@ -407,7 +424,7 @@ final class Ingestion {
 
   private func commit(
     _ change: StagedChange, _ plan: IngestPlan, _ staging: StagingArea, _ sources: [FeedSource], _ ingestionID: String,
-    _ details: JSONObject, _ stateful: StatefulRun?
+    _ details: JSONObject, _ stateful: (run: StatefulRun, replay: Replay?)?
   ) throws -> IngestReport {
     let bookkeeping = Bookkeeping(
       ingestion: ingestionID, idempotencyKey: request.idempotencyKey,
@@ -421,8 +438,8 @@ final class Ingestion {
         creation: base == nil ? metadata(plan) : nil)
       return report(.planned, version: nil, change.rows, ingestionID)
     }
-    if let run = stateful {
-      let versions = try commit(run, change, plan, staging, bookkeeping)
+    if let (run, replay) = stateful {
+      let versions = try commit(run, replay, change, plan, staging, bookkeeping)
       for committed in versions { onEvent(.committed(table: request.table, version: Int(committed.version))) }
       if versions.count > 1 {
         note(

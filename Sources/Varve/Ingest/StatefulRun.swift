@@ -11,6 +11,8 @@ struct StatefulRun {
   let situation: ExecutionCase
   /// What it is merged into; nil of a table that it makes.
   let base: Snapshot?
+  /// Whether the table's columns were altered since that version.
+  private(set) var isAltered = false
   private let table: Table
   private let head: Snapshot?
 
@@ -35,6 +37,7 @@ struct StatefulRun {
     if let deleteWhen = settings.deleteWhen { contract["delete_when"] = .string(deleteWhen) }
     if let newestBy = settings.newestBy { contract["newest_by"] = .string(newestBy) }
     if let schema { contract["schema"] = schema.json }
+    if let head, let rules = head.metadata.contracts { contract["contract"] = rules }
     fingerprint = Digest.sha256(JSONValue.object(contract).bytes(.canonical))
     self.table = table
     self.head = head
@@ -45,8 +48,25 @@ struct StatefulRun {
     case .normal, .replay, .unchanged: base = head
     case .again(let version, _):
       base = try table.snapshot(at: .version(version))
-      if !request.discardsInterposed { try refuseInterposed(since: version) }
+      try lookAtVersions(since: version, mayDiscard: request.discardsInterposed)
     }
+  }
+
+  /// The steps that lead back to the base, and with `change` on from there; nil for what goes onto the head.
+  func replay(
+    _ settings: TableSettings, staging: StagingArea, limits: EngineLimits, random: RandomSource
+  ) throws -> Replay? {
+    guard isAgain, let base, let head else { return nil }
+    var replay = Replay(
+      onto: try base.contents(), head: head, table: table.name, partitionBy: settings.partitionBy, key: settings.key,
+      recordKey: settings.recordKey, staging: staging, limits: limits)
+    if isAltered {
+      var bookkeeping = Bookkeeping(
+        ingestion: random.identifier(), operation: .restore, mode: Bookkeeping.alterMode)
+      bookkeeping.details["restored"] = JSONValue(base.version)
+      try replay.alter(bookkeeping: bookkeeping)
+    }
+    return replay
   }
 
   /// Later executions that its result makes stale, or that are replayed behind it.
@@ -58,17 +78,21 @@ struct StatefulRun {
     }
   }
 
-  /// Versions that were made by other means would be lost with what is restored.
-  private func refuseInterposed(since base: Int64) throws {
+  /// Versions that were made by other means would be lost with what is restored; but columns stay as they were altered.
+  private mutating func lookAtVersions(since base: Int64, mayDiscard: Bool) throws {
     guard let head, head.version > base else { return }
     var interposed: [String] = []
     for version in (base + 1)...head.version {
       let entry = try table.log.entry(existing: version)
       let mode = entry.bookkeeping?.mode
+      if mode == Bookkeeping.alterMode {
+        isAltered = true
+        continue
+      }
       guard entry.changesRows, mode != ExecutionState.mode, entry.bookkeeping?.operation != .optimize else { continue }
       interposed.append("\(version) (\(mode ?? entry.commitInfo?["operation"]?.string ?? "unknown"))")
     }
-    guard interposed.isEmpty else {
+    guard interposed.isEmpty || mayDiscard else {
       throw Problem(
         .refused, at: [table.name],
         "running \(key) again goes back to version \(base), and would drop what was done by other means in version "
@@ -81,7 +105,8 @@ struct StatefulRun {
 extension Ingestion {
   /// Commits the execution, and behind it the replay of those after it.
   func commit(
-    _ run: StatefulRun, _ change: StagedChange, _ plan: IngestPlan, _ staging: StagingArea, _ bookkeeping: Bookkeeping
+    _ run: StatefulRun, _ replay: Replay?, _ change: StagedChange, _ plan: IngestPlan, _ staging: StagingArea,
+    _ bookkeeping: Bookkeeping
   ) throws -> [Committed] {
     var bookkeeping = bookkeeping
     bookkeeping.execution = run.key.description
@@ -101,7 +126,7 @@ extension Ingestion {
       let commit = Commit(change, creating: table, as: metadata, staging: staging, bookkeeping: bookkeeping)
       return try committed(warehouse.committer.commit(commit))
     }
-    if !run.isAgain {
+    guard var replay else {
       var change = change
       change.reads = .everything
       let commit = Commit(
@@ -113,9 +138,6 @@ extension Ingestion {
       return outcome
     }
 
-    var replay = Replay(
-      onto: try base.contents(), head: head, table: table.name, partitionBy: settings.partitionBy, key: settings.key,
-      recordKey: settings.recordKey, staging: staging, limits: limits)
     bookkeeping.details["restored_from"] = JSONValue(base.version)
     try replay.append(change, bookkeeping: bookkeeping)
     if isReplayed {
@@ -149,6 +171,16 @@ extension Ingestion {
         advice: "see varve executions \(table.name)")
     }
     return [committed]
+  }
+}
+
+extension TableMetadata {
+  /// What feeds may do to the columns, where it is not what any table allows.
+  fileprivate var contracts: JSONValue? {
+    let columns = schema.fields.compactMap { field in field.contract.map { (field.name, JSONValue.string($0.rawValue)) }
+    }
+    guard contract != .evolve || !columns.isEmpty else { return nil }
+    return ["table": .string(contract.rawValue), "columns": .object(JSONObject(columns))]
   }
 }
 

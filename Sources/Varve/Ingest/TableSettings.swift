@@ -18,6 +18,8 @@ struct TableSettings: Sendable {
   var absentIsNull: Bool
   var withOrigin: Bool
   var zstdLevel: Int
+  /// That of a schema file, which a table that is made takes over.
+  private var contract: ColumnContract?
 
   /// `schema`: that of a schema file, if one was given. `defaults`: what tables of the warehouse remember when they are
   /// made.
@@ -43,6 +45,7 @@ struct TableSettings: Sendable {
         .usage, "--zstd-level \(zstdLevel) is no level of compression", advice: "name one from 1 (fast) to 22 (small)")
     }
     absentIsNull = schema?.absentIsNull ?? (table?[.absent] == "null")
+    contract = schema?.contract
 
     let zones = Set(request.feeds.compactMap(\.timezone) + (schema?.timezone.map { [$0] } ?? []))
     guard zones.count <= 1 else {
@@ -119,6 +122,7 @@ struct TableSettings: Sendable {
     if absentIsNull { metadata[.absent] = "null" }
     if withOrigin { metadata[.withOrigin] = "true" }
     if zstdLevel != EngineLimits.zstdLevelStandard { metadata[.zstdLevel] = String(zstdLevel) }
+    if let contract, contract != .evolve { metadata[.contract] = contract.rawValue }
     return metadata
   }
 }

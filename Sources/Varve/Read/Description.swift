@@ -86,11 +86,13 @@ private func schemaFile(_ metadata: TableMetadata) -> String {
     if let format = field.format { column["format"] = .string(format) }
     if !field.nulls.isEmpty { column["nulls"] = .array(field.nulls.map { .string($0) }) }
     if field.decimal != "." { column["decimal"] = .string(field.decimal) }
+    if let contract = field.contract { column["contract"] = .string(contract.rawValue) }
     return .object(column)
   }
   // A line for each column, so that a person can read and change it.
   let lines = columns.map { "    " + $0.text() }.joined(separator: ",\n")
   let timezone = JSONValue.string(metadata[.timezone] ?? "UTC").text()
   let absent = JSONValue.string(metadata[.absent] ?? "keep").text()
-  return "{\n  \"columns\": [\n\(lines)\n  ],\n  \"timezone\": \(timezone),\n  \"absent\": \(absent)\n}"
+  let contract = metadata.contract == .evolve ? "" : ",\n  \"contract\": \"\(metadata.contract.rawValue)\""
+  return "{\n  \"columns\": [\n\(lines)\n  ],\n  \"timezone\": \(timezone),\n  \"absent\": \(absent)\(contract)\n}"
 }

@@ -66,7 +66,7 @@ extension Warehouse {
     let key = new.metadata.key.filter { old.schema[$0] != nil }
     return Difference(
       try Diff(
-        from: old.contents(), to: new.contents(), key: new.metadata.key, limits: limits,
+        from: old.contents(), to: new.contents(), key: new.metadata.key, followsNames: true, limits: limits,
         scratch: { try ScratchFile.temporary(random: self.surroundings.random) }),
       key: key.count == new.metadata.key.count ? key : [])
   }

@@ -47,7 +47,7 @@ extension Session {
     try output.writeLine("\(publication.table): readers see version \(publication.version) \(state)")
   }
 
-  private func write(_ report: ChangeReport, _ call: Invocation) throws {
+  func write(_ report: ChangeReport, _ call: Invocation) throws {
     if call.has("json") {
       let object: JSONValue = [
         "table": .init(report.table), "version": .init(report.version), "outcome": .init(report.outcome.rawValue),

@@ -12,7 +12,8 @@ package let commandGroups: [CommandGroup] = [
     "tables and versions",
     [
       tablesCommand, describeCommand, historyCommand, executionsCommand, queryCommand, diffCommand, restoreCommand,
-      truncateCommand, dropCommand, publishCommand, tagCommand, holdCommand, verifyCommand, repairCommand,
+      truncateCommand, alterCommand, dropCommand, publishCommand, tagCommand, holdCommand,
+      verifyCommand, repairCommand,
     ]),
   CommandGroup("deliveries and services", [pushCommand, deliveriesCommand, receiveCommand, serveCommand]),
   CommandGroup("this command", [completionCommand, manCommand]),

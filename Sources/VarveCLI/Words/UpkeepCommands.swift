@@ -41,6 +41,34 @@ let truncateCommand = Command(
   details: ["No data is read or removed, so it takes as long for many rows as for few. Older versions stay."],
   examples: [("varve truncate prices --partition market=DE", "empty one market")])
 
+let alterCommand = Command(
+  "alter", "Add, widen, rename, drop or reorder columns, as a new version",
+  arguments: [Argument("TABLE", "The table.")],
+  options: [
+    Option("drop", "C,…", .list, "Columns that go."),
+    Option("rename", "OLD=NEW,…", .pairs, "Columns that get another name; feeds may go on using the old one."),
+    Option("add", "NAME:TYPE,…", .list, "Columns that come, null in every row there is."),
+    Option("widen", "C=TYPE,…", .list, "Columns that get a type which holds all their values exactly."),
+    Option("order", "C,…", .list, "Columns that come first; the others follow as they stand."),
+    Option("schema", "FILE", .path, "A schema file: what it names is added, widened and read as it says."),
+    Option(
+      "contract", "[C=]WORD,…", .list,
+      "What feeds may do to the columns, or to one: `evolve`, `freeze` or `quarantine`; `C=table` for what the table says."
+    ),
+    .flag("dry-run", "Say what would happen, and commit nothing."),
+  ],
+  details: [
+    "All of it is one version; older ones keep their columns. Names in `--drop` and left in `--rename` are those of "
+      + "now, all others those that come of it. Files are written anew where a column goes, widens or is renamed.",
+    "Types: boolean, int64, double, decimal(p,s), date, timestamp, text, json. Columns of the key, of partitions and "
+      + "of periods keep their names.",
+  ],
+  examples: [
+    ("varve alter products --rename weight__g_=weight --add origin:text", "one version, two changes"),
+    ("varve alter products --widen supplier_no=text", "make room for what is no number"),
+    ("varve alter products --contract freeze", "refuse feeds that would change the columns"),
+  ])
+
 let dropCommand = Command(
   "drop", "Take a table away, so that it can be brought back",
   arguments: [Argument("TABLE", "The table.")],

@@ -30,33 +30,53 @@ package final class Diff {
   private static let changesPerBatchMax = 4_096
 
   /// `key` is that of the newer version; a key column that one of the two lacks makes it a difference by whole rows.
+  /// `followsNames`: a column that was renamed is one column, and not one that went and one that came.
   package init(
-    from: TableContents, to: TableContents, key: [String], limits: EngineLimits,
+    from: TableContents, to: TableContents, key: [String], followsNames: Bool = false, limits: EngineLimits,
     scratch: @escaping () throws -> ScratchFile
   ) throws {
-    var schema = to.schema
-    for field in from.schema.fields {
-      if let index = schema.index(of: field.name) {
-        schema.fields[index].type = DataType.wider(field.type, schema.fields[index].type)
-      } else {
-        schema.fields.append(field)
-      }
-    }
-    let union = schema
-    self.schema = union
+    let (union, names) = Diff.union(from.schema, to.schema, followsNames: followsNames)
+    schema = union
     let keyed = !key.isEmpty && key.allSatisfy { from.schema[$0] != nil && to.schema[$0] != nil }
-    let keyColumns = keyed ? key.map { schema.index(of: $0)! } : Array(schema.fields.indices)
+    let keyColumns = keyed ? key.map { union.index(of: $0)! } : Array(union.fields.indices)
     self.keyColumns = keyColumns
     let shared = Set(from.files.map(\.identity)).intersection(to.files.map(\.identity))
-    func side(of contents: TableContents) throws -> SideRows {
+    func side(of contents: TableContents, names: [String: String]) throws -> SideRows {
       let sort = ExternalSort(union, by: keyColumns, budgetBytes: limits.sortBytes, scratch: scratch)
       for file in contents.files where !shared.contains(file.identity) {
-        try sort.add(LiveFileRows(contents, file, fields: union.fields))
+        try sort.add(LiveFileRows(contents, file, fields: union.fields, names: names))
       }
       return try SideRows(sort.finish(), keyColumns)
     }
-    old = try side(of: from)
-    new = try side(of: to)
+    old = try side(of: from, names: names)
+    new = try side(of: to, names: Dictionary(to.schema.fields.map { ($0.name, $0.name) }) { $1 })
+  }
+
+  /// The columns of both, and what each of them is called in the older version, if it has it.
+  private static func union(
+    _ from: Schema, _ to: Schema, followsNames: Bool
+  ) -> (schema: Schema, names: [String: String]) {
+    var schema = to
+    var names: [String: String] = [:]
+    var rest: [Field] = []
+    func match(_ field: Field, _ index: Int?) {
+      guard let index, names[schema.fields[index].name] == nil else { return rest.append(field) }
+      schema.fields[index].type = DataType.wider(field.type, schema.fields[index].type)
+      names[schema.fields[index].name] = field.name
+    }
+    for field in from.fields {
+      match(field, followsNames ? to.fields.firstIndex { $0.lineage == field.lineage } : to.index(of: field.name))
+    }
+    let unmatched = rest
+    rest = []
+    for field in unmatched { match(field, to.index(of: field.name)) }
+    for var field in rest {
+      let name = field.name
+      while schema.index(of: field.name) != nil { field.name += " (before)" }
+      schema.fields.append(field)
+      names[field.name] = name
+    }
+    return (schema, names)
   }
 
   /// The next changes, or nil when there are no more.
@@ -164,7 +184,7 @@ extension DataType {
     return one.isWider(than: other) ? one : .text
   }
 
-  private func isWider(than other: DataType) -> Bool {
+  package func isWider(than other: DataType) -> Bool {
     switch (other, self) {
     case (.int64, .double), (.int64, .decimal), (.double, .decimal), (.date, .timestamp), (_, .text), (_, .json): true
     case (.decimal(let precision, let scale), .decimal(let widePrecision, let wideScale)):

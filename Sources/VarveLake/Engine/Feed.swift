@@ -18,6 +18,8 @@ package struct Feed: Sendable {
   package var sheet: String?
   /// What the key of its rows is computed from; nil where the key is of columns as they are.
   package var recordKey: RecordKey?
+  /// What columns are called in the spool, where that is something else.
+  package var spoolNames: [String: String] = [:]
 
   package init(
     spool: ParquetFile, schema: Schema, partiallyAbsent: [String] = [], rowCount: Int, unit: Origins.Unit, file: String,
@@ -40,6 +42,8 @@ package struct Feed: Sendable {
   package static let fileColumn = "\u{1}file"
   /// boolean: true where the row lacked the column.
   package static func absentColumn(_ name: String) -> String { "\u{1}absent:\(name)" }
+
+  func spoolName(_ column: String) -> String { spoolNames[column] ?? column }
 
   /// Where these rows (numbers from 0, ascending) came from.
   package func origins(of rows: [Int]) throws -> [Origin] {

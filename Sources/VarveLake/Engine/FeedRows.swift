@@ -40,19 +40,23 @@ final class FeedRows {
       names.append(name)
       return names.count - 1
     }
-    columns = fields.map { field in feed.schema[field.name] == nil ? nil : scanned(field.name) }
+    columns = fields.map { field in feed.schema[field.name] == nil ? nil : scanned(feed.spoolName(field.name)) }
     absent = fields.indices.compactMap { index in
       feed.partiallyAbsent.contains(fields[index].name)
-        ? (index, scanned(Feed.absentColumn(fields[index].name))) : nil
+        ? (index, scanned(Feed.absentColumn(feed.spoolName(fields[index].name)))) : nil
     }
-    flag = flagColumn.map(scanned)
+    flag = flagColumn.map { scanned(feed.spoolName($0)) }
     recordKey = feed.recordKey.flatMap { key in
       guard let column = fields.firstIndex(where: { $0.name == RecordKey.columnName }) else { return nil }
       return (
         column,
         key.columns.compactMap { name in
           feed.schema[name].map { field in
-            (field, scanned(name), feed.partiallyAbsent.contains(name) ? scanned(Feed.absentColumn(name)) : nil)
+            let spooled = feed.spoolName(name)
+            return (
+              field, scanned(spooled),
+              feed.partiallyAbsent.contains(name) ? scanned(Feed.absentColumn(spooled)) : nil
+            )
           }
         }
       )

@@ -21,11 +21,12 @@ final class LiveFileRows: BatchSource {
     case constant(Value)
   }
 
-  /// `fields` may have wider types than the contents' schema. Row groups are left out for whose statistics, of the
-  /// columns in `pruning`, `keeps` is false.
+  /// `fields` may have wider types than the contents' schema; `names` says what each of them is called there, where that
+  /// differs, and leaves out those that are not. Row groups are left out for whose statistics, of the columns in
+  /// `pruning`, `keeps` is false.
   init(
-    _ contents: TableContents, _ file: LiveFile, fields: [Field], pruning: [String] = [],
-    keeps: ((FileStatistics) -> Bool)? = nil
+    _ contents: TableContents, _ file: LiveFile, fields: [Field], names: [String: String]? = nil,
+    pruning: [String] = [], keeps: ((FileStatistics) -> Bool)? = nil
   ) throws {
     let parquet = try contents.open(file)
     self.file = parquet
@@ -33,9 +34,11 @@ final class LiveFileRows: BatchSource {
     var scanned: [Int] = []
     origins = try fields.map { field in
       if let value = try contents.partitionValue(file, field) { return .constant(value) }
-      guard let index = try parquet.index(of: field.name) else { return .constant(.null) }
+      guard let name = names.map({ $0[field.name] }) ?? field.name, let index = try parquet.index(of: name) else {
+        return .constant(.null)
+      }
       scanned.append(index)
-      return .scanned(scanned.count - 1, as: contents.schema[field.name]?.type ?? field.type)
+      return .scanned(scanned.count - 1, as: contents.schema[name]?.type ?? field.type)
     }
     self.scanned = scanned
     guard let keeps else {

@@ -1,18 +1,23 @@
 import VarveParquet
 import VarveTables
 
-/// A live file written anew because columns of it become wider. Row groups stay as they are, and the chunks of the other
-/// columns are copied as bytes.
+/// A live file written anew because columns of it become wider, go, or get another name. Row groups stay as they are, and
+/// chunks whose values stay are copied as bytes.
 struct WidenedFile {
   private let contents: TableContents
   private let file: LiveFile
   private let schema: Schema
+  private let names: [String: String]?
   private let limits: EngineLimits
 
-  init(_ contents: TableContents, _ file: LiveFile, schema: Schema, limits: EngineLimits) {
+  /// `names`: what each column of the schema is called in the contents; one that is not there is null. Nil: as there.
+  init(
+    _ contents: TableContents, _ file: LiveFile, schema: Schema, names: [String: String]? = nil, limits: EngineLimits
+  ) {
     self.contents = contents
     self.file = file
     self.schema = schema
+    self.names = names
     self.limits = limits
   }
 
@@ -33,12 +38,14 @@ struct WidenedFile {
     let rowCount = parquet.rowGroups[group].rowCount
     let encoder = ColumnChunkEncoder(
       type: field.type, options: ParquetOptions(compression: .zstd(level: limits.zstdLevel)))
-    guard constant == nil, let column = try parquet.index(of: field.name) else {
+    guard constant == nil, let name = names.map({ $0[field.name] }) ?? field.name,
+      let column = try parquet.index(of: name)
+    else {
       encoder.append(.repeating(constant ?? .null, field.type, count: rowCount))
       return encoder.finish()
     }
     let stored = parquet.schema.fields[column].type
-    let known = contents.schema[field.name]?.type ?? field.type
+    let known = contents.schema[name]?.type ?? field.type
     if known == field.type, stored == known || (stored == .text && known == .json),
       let chunk = try parquet.copyChunk(rowGroup: group, column: column)
     {

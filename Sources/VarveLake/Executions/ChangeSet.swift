@@ -25,6 +25,31 @@ package struct ChangeSet: Sendable {
     self.rowsRejected = rowsRejected
   }
 
+  /// With its columns called as the table calls them now, and without those that were dropped from it since.
+  func following(_ table: TableMetadata) -> ChangeSet {
+    let schema = table.schema
+    var set = self
+    var names: [String: String] = [:]
+    set.feed.schema.fields = []
+    set.feed.partiallyAbsent = []
+    for var field in feed.schema.fields {
+      let old = field.name
+      if let now = schema.fields.first(where: { $0.lineage == field.lineage }) {
+        field.name = now.name
+        field.identity = now.identity
+      } else if old != deleteWhen, table.hasGivenUp(field) {
+        continue
+      }
+      names[old] = field.name
+      set.feed.spoolNames[field.name] = feed.spoolName(old)
+      set.feed.schema.fields.append(field)
+      if feed.partiallyAbsent.contains(old) { set.feed.partiallyAbsent.append(field.name) }
+    }
+    set.deleteWhen = deleteWhen.map { names[$0] ?? $0 }
+    set.newestBy = newestBy.map { names[$0] ?? $0 }
+    return set
+  }
+
   private static let dataName = "feed.parquet"
   private static let documentName = "change-set.json"
   private static let pieceBytesMax = 4 << 20

@@ -27,6 +27,11 @@ package struct Replay {
     self.limits = limits
   }
 
+  /// Brings what is gone back to into the columns that the table has now, as the first step.
+  package mutating func alter(bookkeeping: Bookkeeping) throws {
+    try append(Alteration(contents, to: head.schema).stage(staging, limits), bookkeeping: bookkeeping)
+  }
+
   /// A change that was planned on `contents`, as the next step.
   package mutating func append(_ change: StagedChange, bookkeeping: Bookkeeping) throws {
     let gone = Set(change.removed.map(Identity.init))
@@ -57,8 +62,17 @@ package struct Replay {
     contents.files = try ordered(contents.files)
   }
 
-  /// An execution's kept input, merged as it was then.
-  package mutating func merge(_ set: ChangeSet, bookkeeping: Bookkeeping) throws {
+  /// The table as it stands behind the steps so far, for planning the next one: with the head's properties.
+  package func snapshot() -> Snapshot {
+    var metadata = head.metadata
+    if metadata.schema != contents.schema { metadata.schema = contents.schema }
+    return head.standing(as: metadata, on: contents.files)
+  }
+
+  /// An execution's kept input, merged as it was then; columns that were renamed since get its values under their names
+  /// of now, and those that were dropped none.
+  package mutating func merge(_ kept: ChangeSet, bookkeeping: Bookkeeping) throws {
+    let set = kept.following(head.metadata)
     var schema = contents.schema
     for field in set.feed.schema.fields where field.name != set.deleteWhen || schema[field.name] != nil {
       if let index = schema.index(of: field.name) {
@@ -96,5 +110,24 @@ package struct Replay {
       path = ExactText(file.path)
       deletionVectorID = file.deletionVectorID
     }
+  }
+}
+
+extension Snapshot {
+  /// Other files and metadata in the place of this one's.
+  fileprivate func standing(as metadata: TableMetadata, on files: [LiveFile]) -> Snapshot {
+    let adds = files.map { file in
+      AddAction(
+        path: LogPath.encode(file.path),
+        partitionValues: Array(zip(metadata.partitionColumns, file.partition)).map { (column: $0, value: $1) },
+        byteCount: file.byteCount, modificationTime: file.modificationTime, dataChange: true,
+        statistics: file.statistics.map { StatisticsText.text($0, metadata.schema) },
+        deletionVectorID: file.deletionVectorID)
+    }
+    return Snapshot(
+      version: version, timestamp: timestamp, entryModificationTime: entryModificationTime, entrySHA256: entrySHA256,
+      tableProtocol: tableProtocol, metadata: metadata,
+      live: LiveEntries(base: LiveEntries.Base(adds), touched: [], added: []), transactions: transactions,
+      actionsSinceCheckpoint: actionsSinceCheckpoint, checkpointRows: checkpointRows, storage: storage, place: place)
   }
 }

@@ -6,6 +6,8 @@ internal import VarveTables
 package struct Bookkeeping: Hashable, Sendable {
   static let key = "varve"
   static let format = 1
+  /// The mode of a version that changed the table's columns.
+  package static let alterMode = "alter"
 
   /// Names the ingestion (or other act) that made the version.
   package var ingestion: String

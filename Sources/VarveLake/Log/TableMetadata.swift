@@ -72,6 +72,10 @@ package struct TableMetadata: Hashable, Sendable {
     case withOrigin = "varve.withOrigin"
     /// 1 to 22; absent: 3.
     case zstdLevel = "varve.zstdLevel"
+    /// `freeze` or `quarantine`; without it, `evolve`.
+    case contract = "varve.contract"
+    /// How often each name was given up by a column: `{"price":1}`.
+    case formerNames = "varve.formerNames"
   }
 
   /// The level of compression of the table's data files.
@@ -87,6 +91,39 @@ package struct TableMetadata: Hashable, Sendable {
   package mutating func setColumns(_ property: Property, _ columns: [String]) {
     self[property] = columns.isEmpty ? nil : JSONValue.array(columns.map(JSONValue.string)).text()
   }
+
+  /// How often each name was given up by a column that was dropped or renamed.
+  package var formerNames: [String: Int] {
+    get {
+      guard let text = self[.formerNames], let json = try? JSONValue(parsing: text) else { return [:] }
+      return Dictionary((json.object?.members ?? []).compactMap { member in member.value.int.map { (member.key, $0) } })
+      {
+        max($0, $1)
+      }
+    }
+    set {
+      let members = newValue.sorted { $0.key < $1.key }.map { ($0.key, JSONValue($0.value)) }
+      self[.formerNames] = newValue.isEmpty ? nil : JSONValue.object(JSONObject(members)).text()
+    }
+  }
+
+  /// The field as a new column: where the name was another column's before, known by something else.
+  package func newColumn(_ field: Field) -> Field {
+    var field = field
+    // No name of ours holds an equals sign.
+    field.identity = formerNames[field.name].map { "\(field.name)=\($0)" }
+    return field
+  }
+
+  /// Whether a column that the schema lacks was once in it.
+  func hasGivenUp(_ field: Field) -> Bool {
+    let parts = field.lineage.split(separator: "=", omittingEmptySubsequences: false)
+    let earlier = parts.count == 2 ? Int(parts[1]) ?? 0 : 0
+    return formerNames[String(parts[0]), default: 0] > earlier
+  }
+
+  /// What feeds may do to a column that says nothing about it, and to the set of columns.
+  package var contract: ColumnContract { self[.contract].flatMap(ColumnContract.init(rawValue:)) ?? .evolve }
 
   package mutating func setProperty(_ name: String, _ value: String?) { properties[name] = value }
 

@@ -10,6 +10,8 @@ package struct SpooledColumn: Sendable {
   /// Nil of a column whose type was fixed.
   package var evidence: TypeEvidence?
   package var reason: String
+  /// The table has no such column and takes no new ones.
+  package var isForeign = false
 }
 
 /// What becomes of a spooled column.
@@ -42,7 +44,8 @@ extension Spool {
   package func spooledColumns() -> [SpooledColumn] {
     columns.map { column in
       SpooledColumn(
-        header: column.header, type: column.typer.type, evidence: column.typer.evidence, reason: column.typer.reason)
+        header: column.header, type: column.typer.type, evidence: column.typer.evidence, reason: column.typer.reason,
+        isForeign: column.isForeign)
     }
   }
 
@@ -53,12 +56,12 @@ extension Spool {
   package func finish(_ decisions: [ColumnDecision]) throws -> SpooledFeed? {
     precondition(decisions.count == columns.count, "each spooled column is decided about")
     try closeGroup()
-    if rejections.rowCount > 0, !options.quarantines { return nil }
+    if failure != nil { return nil }
     let kept = zip(columns, decisions).compactMap { column, decision in
       decision.field.map { KeptColumn(column: column, field: $0, rejects: decision.rejects) }
     }
     let leftOut = try rowsRejectedLate(kept)
-    if rejections.rowCount > 0, !options.quarantines { return nil }
+    if failure != nil { return nil }
 
     let schema = Schema(kept.map(\.field))
     let result =
@@ -163,13 +166,14 @@ extension Spool {
           for (row, rejection) in zip(typed.rejectedRows, typed.rejections) {
             rejected[group, default: [:]][first + row, default: []].append(rejection)
           }
+          if !column.column.layAside(options) { note(typed.rejections) }
           first += rowCount
         }
       }
     }
     for (group, rows) in rejected.sorted(by: { $0.key < $1.key }) {
       rejections.add(rows.values.flatMap { $0 }, rows: rows.count)
-      if options.quarantines { try layAside(rows, group: group) }
+      if failure == nil { try layAside(rows, group: group) }
     }
     return rejected.mapValues { Set($0.keys) }
   }

@@ -18,6 +18,10 @@ package final class Spool {
     package var keepsOrigins = false
     /// Rows with a cell that does not fit are laid aside, instead of failing the feed.
     package var quarantines = false
+    /// What the feeds may do to columns that say nothing about it, and to the set of columns.
+    package var contract = ColumnContract.evolve
+    /// Headers that may come whatever the contract.
+    package var instructions: Set<String> = []
     package var typing = TypingOptions()
     package var parquet = ParquetOptions()
 
@@ -44,6 +48,8 @@ package final class Spool {
 
   private(set) var originColumns = SpoolOrigins()
   package internal(set) var rejections = RejectionSummary()
+  /// The first cell for which nothing is to be committed.
+  package internal(set) var failure: Rejection?
   package let quarantine: QuarantineDraft
 
   /// Rows that were read, laid aside ones included.
@@ -87,11 +93,12 @@ package final class Spool {
     if !rejectedRows.isEmpty {
       let all = typed.flatMap(\.rejections)
       rejections.add(all, rows: rejectedRows.count)
-      if !options.quarantines { return }
+      note(zip(columns, typed).flatMap { $0.layAside(options) ? [] : $1.rejections })
+      if failure != nil { return }
       try quarantine.add(raw, rows: rejectedRows.sorted(), rejections: typed)
       kept = (0..<raw.rowCount).filter { !rejectedRows.contains($0) }
     }
-    if rejections.rowCount > 0, !options.quarantines { return }
+    if failure != nil { return }
     var origins = raw.origins
     if let kept {
       typed = typed.map { $0.gather(rows: kept) }
@@ -100,6 +107,11 @@ package final class Spool {
     try lay(typed, rowCount: kept?.count ?? raw.rowCount, origins: origins)
     openBytes += raw.columns.reduce(0) { $0 + $1.bytes.count + 8 * $1.count }
     if openRows >= limits.rowGroupRowsMax || openBytes >= limits.rowGroupBytesMax { try closeGroup() }
+  }
+
+  /// Of cells for which nothing is to be committed, the first in the feed is the one to tell of.
+  func note(_ failures: [Rejection]) {
+    failure = failure ?? failures.min { $0.origin.position < $1.origin.position }
   }
 
   private func lay(_ typed: [TypedColumn], rowCount: Int, origins: Origins) throws {
@@ -133,17 +145,27 @@ package final class Spool {
     let field = ColumnName.index(ofHeader: header, in: known).map { known.fields[$0] }
     let name = field?.name ?? header
     if let index = columnOfHeader[name] { return index }
+    let contract = field?.contract ?? options.contract
+    let isForeign = field == nil && contract != .evolve && !options.instructions.contains(name)
     let typer: ColumnTyper
     let declared: Field?
     if let field, isFixed(field) {
       declared = field
       typer = try ColumnTyper(declared: field, options: options.typing)
+    } else if let field, contract != .evolve {
+      declared = field
+      var typing = options.typing
+      // Nobody but the table says that it is a number.
+      typing.keepsIdentifiers = true
+      typer = try ColumnTyper(declared: field, options: typing)
     } else {
       declared = nil
       typer = ColumnTyper(inferring: name, options: options.typing)
     }
     let column = SpoolColumn(
-      header: name, declared: declared, typer: typer, options: options.parquet, keepsAbsent: options.keepsAbsent)
+      header: name, declared: declared, isForeign: isForeign, contract: contract, typer: typer,
+      options: options.parquet,
+      keepsAbsent: options.keepsAbsent)
     try column.startBehind(closedGroups: groupRows, place: file.append)
     column.appendAbsent(openRows)
     columns.append(column)
@@ -171,6 +193,15 @@ package final class Spool {
 }
 
 extension SpoolColumn {
+  /// Whether rows whose cell does not fit are laid aside, and the rest committed.
+  func layAside(_ options: Spool.Options) -> Bool {
+    switch contract {
+    case .evolve: options.quarantines
+    case .freeze: false
+    case .quarantine: true
+    }
+  }
+
   /// A batch whose feed has no such column: absent cells, which a column that must not be null rejects.
   func typeMissing(rowCount: Int, origins: Origins) -> TypedColumn {
     guard let declared, !declared.isNullable else {

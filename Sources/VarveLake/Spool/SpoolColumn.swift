@@ -28,6 +28,10 @@ final class SpoolColumn: @unchecked Sendable {
   let header: String
   /// The field that types it, where that is known beforehand.
   let declared: Field?
+  /// The table has no such column and takes no new ones: every value is one too many.
+  let isForeign: Bool
+  /// What becomes of rows whose cell does not fit.
+  let contract: ColumnContract
   private(set) var typer: ColumnTyper
   private let options: ParquetOptions
   private let keepsAbsent: Bool
@@ -46,15 +50,34 @@ final class SpoolColumn: @unchecked Sendable {
   private var absentEncoder: ColumnChunkEncoder?
   private var chunks: [(run: SpoolRun, chunk: ColumnChunk?)] = []
 
-  init(header: String, declared: Field?, typer: ColumnTyper, options: ParquetOptions, keepsAbsent: Bool) {
+  init(
+    header: String, declared: Field?, isForeign: Bool, contract: ColumnContract, typer: ColumnTyper,
+    options: ParquetOptions, keepsAbsent: Bool
+  ) {
     self.header = header
     self.declared = declared
+    self.isForeign = isForeign
+    self.contract = contract
     self.typer = typer
     self.options = options
     self.keepsAbsent = keepsAbsent
   }
 
-  func type(_ raw: RawColumn, origins: Origins) -> TypedColumn { typer.type(raw, origins: origins) }
+  func type(_ raw: RawColumn, origins: Origins) -> TypedColumn {
+    isForeign ? refuse(raw, origins) : typer.type(raw, origins: origins)
+  }
+
+  private func refuse(_ raw: RawColumn, _ origins: Origins) -> TypedColumn {
+    var typed = TypedColumn(absent: [Bool](repeating: true, count: raw.count))
+    for row in 0..<raw.count where raw.kinds[row] != .absent && raw.kinds[row] != .null {
+      typed.rejectedRows.append(row)
+      typed.rejections.append(
+        Rejection(
+          origin: origins[row], column: header, raw: String(decoding: raw.bytes[raw.range(row)], as: UTF8.self),
+          reason: "the table has no such column, and its contract is \(contract.rawValue)"))
+    }
+    return typed
+  }
 
   func restore(_ column: Column, _ spellings: Spellings) -> RawColumn { typer.restore(column, spellings) }
 

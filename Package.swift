@@ -76,7 +76,9 @@ let package = Package(
       "VarveLakeTests",
       ["LakeRehearsal", "Faults", "VarveLake", "VarveParquet", "VarveSQLite", "VarveJSON", "VarveTables"]),
     tests("VarveTests", ["Varve", "VarveLake", "VarveSQLite", "VarveTables", "VarveJSON"]),
-    tests("VarveDeliveryTests", ["VarveDelivery", "Varve", "VarveLake", "VarveJSON", "VarveTables", "CSystem"]),
+    tests(
+      "VarveDeliveryTests",
+      ["VarveDelivery", "Varve", "VarveLake", "VarveSQLite", "VarveJSON", "VarveTables", "CSystem"]),
     tests("VarveServiceTests", ["VarveService", "VarveDelivery", "Varve", "VarveLake", "VarveJSON"]),
     tests("VarveCLITests", ["Faults", "VarveCLI", "VarveJSON", "VarveTables"]),
     tests("RepositoryTests", ["VarveCLI"]),

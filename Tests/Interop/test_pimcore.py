@@ -124,3 +124,89 @@ def test_a_queue_that_is_not_empty_takes_nothing(tmp_path):
         again = [httpx.post(f"{url}/pimcore-datahub-import/products/push", headers=bearer, json=rows) for _ in range(2)]
     assert [(answer.status_code, answer.content) for answer in answers] == [
         (answer.status_code, answer.content) for answer in again]
+
+
+# --- Deliveries
+
+CLASS = {"sku": "String", "name": "String", "price": "Float", "listed": "Boolean", "since": "String", "extra": "String"}
+
+
+def target(url, **more):
+    """A target that is asked again at once."""
+    return {
+        "kind": "data-importer", "url": url, "config": "products", "api_key": {"env": "PIMCORE_IMPORT_KEY"},
+        "graphql": {"class": "Product", "api_key": {"env": "PIMCORE_GRAPHQL_KEY"}},
+        "importer": {"loading": "attribute", "cleanup": "off", "delta_check": "off", "ignore_not_empty_queue": "off"},
+        "chunk_records": 20, "timeout_seconds": 5,
+        "proving": {"poll_seconds": 0.001, "poll_seconds_max": 0.01, "settle_seconds": 0.02, "drain_seconds": 5},
+        "retry": {"attempts": 6, "first_seconds": 0.001, "seconds_max": 0.01},
+    } | more
+
+
+def declare(warehouse, **targets):
+    warehouse.path.mkdir(exist_ok=True)
+    (warehouse.path / "varve.json").write_text(json.dumps({"targets": targets}))
+
+
+def rows(count, start=0):
+    return [
+        {"sku": f"P-{number:04}", "name": f"Größe \"{number}\" / \\ \U0001f600", "price": number * 1.1 - 7,
+         "listed": number % 3 == 0, "since": f"2024-01-{number % 28 + 1:02}",
+         "extra": {"z": number, "a": [1.5, None]} if number % 2 else None}
+        for number in range(start, start + count)
+    ]
+
+
+def feed(path, records):
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return path
+
+
+def ingest(warehouse, folder, records, *words):
+    return warehouse.ingest(feed(folder / "feed.ndjson", records), "--into", "products", "--mode", "merge", "--key", "sku",
+                            *words)
+
+
+def push(warehouse, *words, **options):
+    return warehouse.run("--json", "push", "products", "--to", "pim", *words, **(KEYS | options))
+
+
+def expected(records):
+    """As the class keeps them."""
+    return {row["sku"]: {field: Pimcore.converted(kind, row[field]) for field, kind in CLASS.items()} for row in records}
+
+
+def comparable(table):
+    """Nested values by what they say, not how they are spelled."""
+    return {key: values | {"extra": values["extra"] and json.loads(values["extra"])} for key, values in table.items()}
+
+
+def test_a_version_and_what_changed_arrive_and_are_proven(warehouse, tmp_path):
+    pimcore = Pimcore(CLASS, pace=7)
+    ingest(warehouse, tmp_path, rows(90))
+    with stranger(pimcore) as url:
+        declare(warehouse, pim=target(url))
+        first = push(warehouse).json
+        assert (first["outcome"], first["records"]) == ("delivered", 90)
+        assert comparable(pimcore.table()) == comparable(expected(rows(90)))
+        changed = [row | {"price": 0.5, "gone": False} for row in rows(90)[10:15]]
+        gone = [row | {"gone": True} for row in rows(90)[20:23]]
+        ingest(warehouse, tmp_path, changed + gone + [row | {"gone": False} for row in rows(3, start=200)],
+               "--delete-when", "gone")
+        pushes = len(pimcore.pushes)
+        second = push(warehouse, "--changes-since", "delivered").json
+        assert (second["since"], second["records"]) == (1, 11)
+        assert push(warehouse).json["outcome"] == "unchanged"
+        assert [len(sent) for sent in pimcore.pushes[pushes:]] == [8]
+        # Everything again: all is there, so that nothing is sent.
+        again = push(warehouse, "--again").json
+        assert again["records"] == 90 and len(pimcore.pushes) == pushes + 1
+    left = [row for row in rows(90) if row["sku"] not in {row["sku"] for row in gone + changed}]
+    assert comparable(pimcore.table()) == comparable(
+        expected(left + [row | {"price": 0.5} for row in changed] + rows(3, start=200)))
+    deliveries = warehouse.run("--json", "deliveries").json
+    assert [(entry["state"], entry["proven"], entry["dead"]) for entry in deliveries] == [
+        ("complete", 90, 0), ("complete", 11, 0), ("complete", 90, 0)]
+    chunks = warehouse.run("--json", "deliveries", first["delivery_id"]).json
+    assert {chunk["state"] for chunk in chunks} == {"proven"}
+    assert pimcore.wiped == [] and pimcore.failures == []

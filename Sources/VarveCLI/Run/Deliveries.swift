@@ -6,6 +6,8 @@ extension Session {
   func deliveries(_ call: Invocation, _ warehouse: Warehouse) throws {
     if let wanted = call["resume"] {
       try resume(wanted, call, warehouse)
+    } else if call.has("dead") {
+      try undelivered(call, warehouse)
     } else if let id = call.arguments.first {
       try chunks(of: id, call, warehouse)
     } else {
@@ -16,6 +18,7 @@ extension Session {
   private func list(_ call: Invocation, _ warehouse: Warehouse) throws {
     let entries = try warehouse.deliveries(
       target: call["target"], table: call["table"], limit: call.integer("limit"))
+    let isProven = entries.contains { $0.provenCount + $0.deadCount > 0 }
     let columns: [Listing<DeliverySummary>.Column] = [
       .init("delivery", "id") { .init(call.has("json") ? $0.id : shortened($0.id)) },
       .init("table") { .init($0.table) },
@@ -25,6 +28,8 @@ extension Session {
       .init("state") { .init($0.state) },
       .init("chunks", .right) { .init($0.chunkCount) },
       .init("records", .right) { .init($0.recordCount) },
+      .init("proven", nil, .right, isInTable: isProven) { .init($0.provenCount) },
+      .init("dead", nil, .right, isInTable: isProven) { .init($0.deadCount) },
       .init("chunking", isInTable: false) { .init($0.chunking) },
       .init("attempts", isInTable: false) { .init($0.attempts) },
       .init("started", isInTable: false) { text($0.started) },
@@ -44,10 +49,24 @@ extension Session {
       .init("sha256", isInTable: false) { .init($0.sha256) },
       .init("sent", isInTable: false) { text($0.sent) },
       .init("acknowledged") { text($0.acknowledged) },
+      .init("proven", isInTable: false) { text($0.proven) },
       .init("reason", "error") { text($0.error) },
     ]
     let delivery = try warehouse.delivery(id)
     try write(Listing(columns: columns, entries: try warehouse.chunks(ofDelivery: delivery.id)), call)
+  }
+
+  private func undelivered(_ call: Invocation, _ warehouse: Warehouse) throws {
+    let columns: [Listing<DeadLetter>.Column] = [
+      .init("delivery", "id") { .init(call.has("json") ? $0.deliveryID : shortened($0.deliveryID)) },
+      .init("version", .right) { .init($0.version) },
+      .init("key") { .init($0.key) },
+      .init("reason") { .init($0.reason) },
+      .init("noted", isInTable: false) { .init($0.noted) },
+    ]
+    let id = try call.arguments.first.map { try warehouse.delivery($0).id }
+    let entries = try warehouse.deadLetters(ofDelivery: id, target: call["target"], table: call["table"])
+    try write(Listing(columns: columns, entries: entries), call)
   }
 
   private func resume(_ wanted: String, _ call: Invocation, _ warehouse: Warehouse) throws {

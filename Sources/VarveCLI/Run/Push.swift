@@ -72,7 +72,11 @@ private func remark(on event: DeliveryEvent) -> String? {
     "chunk \(chunk): \(printable(reason)); again in \(secondsText(seconds))"
   case .rewound(let chunk, let reason):
     "the receiver lost what it had (\(printable(reason))); again from chunk \(chunk)"
-  case .began, .acknowledged, .completed: nil
+  case .redriven(let chunk, let count, let reason):
+    "chunk \(chunk): \(grouped(count)) \(count == 1 ? "record is" : "records are") sent again, since \(printable(reason))"
+  case .deadLettered(let chunk, let count, let reason):
+    "chunk \(chunk): \(grouped(count)) \(count == 1 ? "dead letter" : "dead letters"), since \(printable(reason))"
+  case .began, .acknowledged, .proving, .completed: nil
   }
 }
 
@@ -105,7 +109,7 @@ final class DeliveryProgress {
         let text = deliveryPace(done: done, since: firstRecord, total: recordCount, seconds: seconds)
         return progressLine("pushing", done: done, total: total, text, width: width)
       }
-    case .waiting, .rewound, .completed: break
+    case .waiting, .rewound, .completed, .proving, .redriven, .deadLettered: break
     }
   }
 

@@ -38,10 +38,12 @@ let deliveriesCommand = Command(
     Option("target", "TARGET", .text, preset: "all", "Only deliveries to this target, as it is listed."),
     Option("table", "TABLE", .text, preset: "all", "Only deliveries of this table."),
     Option("limit", "N", .integer(1...Int.max), preset: "all", "How many to show."),
+    .flag("dead", "List the records that targets took and do not hold as they were sent, each with its reason."),
     Option("resume", "ID|all", .text, "Go on with a delivery that stopped, or with all of them, oldest first."),
   ],
   examples: [
     ("varve deliveries", "what was delivered where, and what stopped why"),
+    ("varve deliveries --dead --target pim", "what is not in Pimcore, and why"),
     ("varve deliveries --resume all", "go on with whatever stopped"),
   ])
 

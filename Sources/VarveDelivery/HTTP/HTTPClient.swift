@@ -32,14 +32,16 @@ package final class HTTPClient {
     /// Certificates to trust instead of the system's: a PEM file.
     package var authoritiesPath: String?
     package var reach = Reach.anywhere
+    /// Of an answer's body; what is longer is no answer.
+    package var answerBytesMax = 1 << 16
     /// Asked about once a second while a request waits.
     package var isInterrupted: @Sendable () -> Bool = { false }
 
     package init() {}
   }
 
-  /// Of an answer's body and, apart, of its headers; what is longer is no answer.
-  package static let answerBytesMax = 1 << 16
+  /// Of an answer's headers.
+  fileprivate static let headerBytesMax = 1 << 16
 
   private let easy: UnsafeMutableRawPointer
   private let exchange: Exchange
@@ -91,11 +93,13 @@ package final class HTTPClient {
   /// The next request makes a connection of its own, so that nothing late on this one can be taken for its answer.
   package func leaveConnection() { set(CURLOPT_FRESH_CONNECT, 1) }
 
-  /// Posts JSON. `headers` are whole lines.
-  package func post(_ body: [UInt8], headers: [String]) throws(HTTPFailure) -> HTTPAnswer {
+  /// Posts a body, JSON as a rule. `headers` are whole lines.
+  package func post(
+    _ body: [UInt8], type: String = "application/json", headers: [String]
+  ) throws(HTTPFailure) -> HTTPAnswer {
     var list: UnsafeMutablePointer<curl_slist>?
     // Without an empty Expect, a large body waits a second for permission.
-    for header in ["Content-Type: application/json", "Expect:"] + headers { list = curl_slist_append(list, header) }
+    for header in ["Content-Type: \(type)", "Expect:"] + headers { list = curl_slist_append(list, header) }
     defer { curl_slist_free_all(list) }
     exchange.begin()
     errorText.pointee = 0
@@ -119,7 +123,7 @@ package final class HTTPClient {
     let told = errorText.pointee == 0 ? String(cString: curl_easy_strerror(code)) : String(cString: errorText)
     switch code {
     case CURLE_ABORTED_BY_CALLBACK: return .interrupted
-    case CURLE_WRITE_ERROR: return .unanswered("the answer is longer than \(HTTPClient.answerBytesMax) bytes")
+    case CURLE_WRITE_ERROR: return .unanswered("the answer is longer than \(exchange.answerBytesMax) bytes")
     case CURLE_COULDNT_CONNECT where exchange.isAddressRefused:
       return .impossible(
         exchange.isLoopbackOnly
@@ -167,6 +171,7 @@ private final class Exchange {
     return Unmanaged<Exchange>.fromOpaque(context).takeUnretainedValue()
   }
 
+  var answerBytesMax: Int { options.answerBytesMax }
   var isLoopbackOnly: Bool { options.reach == .loopback }
   var isInterrupted: Bool { options.isInterrupted() }
 
@@ -187,14 +192,14 @@ private final class Exchange {
 
   /// Another count than was given ends the transfer.
   func receive(body bytes: UnsafeMutablePointer<CChar>?, _ count: Int) -> Int {
-    guard body.count + count <= HTTPClient.answerBytesMax else { return 0 }
+    guard body.count + count <= options.answerBytesMax else { return 0 }
     body += UnsafeRawBufferPointer(start: bytes, count: count)
     return count
   }
 
   func receive(header bytes: UnsafeMutablePointer<CChar>?, _ count: Int) -> Int {
     headerByteCount += count
-    guard headerByteCount <= HTTPClient.answerBytesMax else { return 0 }
+    guard headerByteCount <= HTTPClient.headerBytesMax else { return 0 }
     let line = String(decoding: UnsafeRawBufferPointer(start: bytes, count: count), as: UTF8.self)
     if line.hasPrefix("HTTP/") { retryAfter = nil }
     let name = "retry-after:"

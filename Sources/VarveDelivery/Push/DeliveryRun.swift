@@ -9,17 +9,17 @@ internal import VarveTables
 /// - The target refuses a chunk again and again: the chunk is parked and the delivery stopped with the reason; the next
 ///   push goes on with that chunk.
 package final class DeliveryRun {
-  private let ledger: Ledger
-  private let lease: DeliveryLease
+  let ledger: Ledger
+  let lease: DeliveryLease
   private let target: any DeliveryTarget
   private let chunking: Chunking
   private let open: RecordOpening
-  private let patience: Patience
-  private let onEvent: (DeliveryEvent) -> Void
+  let patience: Patience
+  let onEvent: (DeliveryEvent) -> Void
   private var rewindCount = 0
-  private var byteCount = 0
+  var byteCount = 0
 
-  private var id: String { lease.delivery.id }
+  var id: String { lease.delivery.id }
 
   package init(
     _ lease: DeliveryLease, _ ledger: Ledger, _ target: any DeliveryTarget, _ chunking: Chunking, _ patience: Patience,
@@ -36,7 +36,7 @@ package final class DeliveryRun {
 
   /// Delivers what is left. `recordCount` is how many records there are in all, if that is known.
   package func run(recordCount: Int? = nil) throws -> Completion {
-    let start = try ledger.position(lease)
+    let start = try ledger.position(lease, proven: target is any ProvableTarget)
     onEvent(
       .began(
         delivery: id, target: lease.delivery.target, table: lease.delivery.table, version: Int(lease.delivery.version),
@@ -57,6 +57,7 @@ package final class DeliveryRun {
   }
 
   private func deliver() throws -> Completion {
+    if let target = target as? any ProvableTarget { return try prove(target) }
     var (number, record) = try ledger.position(lease)
     var chunks = chunksAhead(number, record)
     // Noted together with the next chunk, or with the end.
@@ -95,7 +96,7 @@ package final class DeliveryRun {
     }
   }
 
-  private func chunksAhead(_ number: Int, _ record: Int) -> ChunksAhead {
+  func chunksAhead(_ number: Int, _ record: Int) -> ChunksAhead {
     ChunksAhead(chunking, number: number, firstRecord: record, open)
   }
 
@@ -107,7 +108,7 @@ package final class DeliveryRun {
   }
 
   /// Why a delivery does not go on.
-  private struct Stop: Error {
+  struct Stop: Error {
     var chunk: Int
     var reason: String
     var nextTry: Int64?
@@ -141,21 +142,27 @@ package final class DeliveryRun {
       case .unanswered(let said, let pause):
         reason = said
         pauseSeconds = pause ?? 0
+      case .busy(let said): reason = said
       case .impossible(let said): throw try park(number, said)
       }
-      try ledger.markFailed(number, reason, of: lease)
       guard refusals < patience.refusalsMax else { throw try park(number, reason) }
-      guard pauseSeconds <= patience.pauseSecondsMax else {
-        let until = ledger.now + Int64(pauseSeconds * 1000)
-        throw Stop(chunk: number, reason: "\(reason); it asks to wait \(Int(pauseSeconds)) seconds", nextTry: until)
-      }
-      guard let pause = patience.pause(attempts: attempts) else {
-        throw try park(number, "\(reason), \(attempts) times")
-      }
-      let seconds = max(pause, pauseSeconds)
-      onEvent(.waiting(chunk: number, seconds: seconds, reason: reason))
-      try patience.wait(seconds)
+      try pause(number, reason, seconds: pauseSeconds, attempts: attempts)
     }
+  }
+
+  /// Waits until chunk `number` may be tried again, after so many attempts; `seconds` is what the target asked for.
+  func pause(_ number: Int, _ reason: String, seconds pauseSeconds: Double, attempts: Int) throws {
+    try ledger.markFailed(number, reason, of: lease)
+    guard pauseSeconds <= patience.pauseSecondsMax else {
+      let until = ledger.now + Int64(pauseSeconds * 1000)
+      throw Stop(chunk: number, reason: "\(reason); it asks to wait \(Int(pauseSeconds)) seconds", nextTry: until)
+    }
+    guard let pause = patience.pause(attempts: attempts) else {
+      throw try park(number, "\(reason), \(attempts) times")
+    }
+    let seconds = max(pause, pauseSeconds)
+    onEvent(.waiting(chunk: number, seconds: seconds, reason: reason))
+    try patience.wait(seconds)
   }
 
   /// The chunk to go back to; nil where going back makes no sense: to the same chunk, or forward.
@@ -164,7 +171,7 @@ package final class DeliveryRun {
     return expected ?? 0
   }
 
-  private func park(_ number: Int, _ reason: String) throws -> Stop {
+  func park(_ number: Int, _ reason: String) throws -> Stop {
     try ledger.markFailed(number, reason, of: lease)
     return Stop(chunk: number, reason: reason)
   }
@@ -178,7 +185,7 @@ package final class DeliveryRun {
 }
 
 extension ChunkRecord {
-  fileprivate init(_ chunk: Chunk) {
+  init(_ chunk: Chunk) {
     self.init(
       number: chunk.number, firstRecord: chunk.firstRecord, recordCount: chunk.recordCount, sha256: chunk.sha256)
   }

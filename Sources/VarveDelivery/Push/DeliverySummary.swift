@@ -13,12 +13,15 @@ public struct DeliverySummary: Sendable {
   public var version: Int
   /// The version that the changes start from; nil for all rows, and for changes since nothing.
   public var since: Int?
-  /// `planned`, `sending`, `complete`, `stopped`.
+  /// `planned`, `sending`, `complete`, `incomplete` (dead letters are left), `stopped`.
   public var state: String
   public var chunking: String
   /// Acknowledged so far.
   public var chunkCount: Int
   public var recordCount: Int
+  /// Records that were read back as they were sent, and such as never were; 0 for targets that are not read back.
+  public var provenCount: Int
+  public var deadCount: Int
   /// How often it was begun or gone on with.
   public var attempts: Int
   /// Why it stopped.
@@ -36,7 +39,8 @@ extension DeliverySummary {
     self.init(
       id: record.id, target: record.target, table: record.table, version: Int(record.version),
       since: record.since.map { Int($0) }, state: record.state.rawValue, chunking: record.chunking,
-      chunkCount: progress.acknowledgedCount, recordCount: progress.recordCount, attempts: record.attempts,
+      chunkCount: progress.acknowledgedCount, recordCount: progress.recordCount, provenCount: progress.provenCount,
+      deadCount: progress.deadCount, attempts: record.attempts,
       error: record.error, started: record.started.map(timeText), ended: record.ended.map(timeText),
       nextTry: record.nextTry.map(timeText))
   }
@@ -63,12 +67,23 @@ public struct ChunkSummary: Sendable {
   public var recordCount: Int
   /// Of its records as they are sent.
   public var sha256: String
-  /// `planned`, `sent`, `acknowledged`, `failed`.
+  /// `planned`, `sent`, `acknowledged`, `proven`, `failed`.
   public var state: String
   public var attempts: Int
   public var error: String?
   public var sent: String?
   public var acknowledged: String?
+  public var proven: String?
+}
+
+/// A record that a target took and does not hold as it was sent.
+public struct DeadLetter: Sendable {
+  public var deliveryID: String
+  public var version: Int
+  /// What the target knows it by.
+  public var key: String
+  public var reason: String
+  public var noted: String
 }
 
 extension Warehouse {
@@ -97,7 +112,19 @@ extension Warehouse {
       ChunkSummary(
         number: chunk.number, recordCount: chunk.recordCount, sha256: chunk.sha256, state: chunk.state.rawValue,
         attempts: chunk.attempts, error: chunk.error, sent: chunk.sent.map(timeText),
-        acknowledged: chunk.acknowledged.map(timeText))
+        acknowledged: chunk.acknowledged.map(timeText), proven: chunk.proven.map(timeText))
+    }
+  }
+
+  /// What deliveries owe their targets, oldest first; of the delivery of that id only, where one is given.
+  public func deadLetters(
+    ofDelivery id: String? = nil, target: String? = nil, table: String? = nil
+  ) throws -> [DeadLetter] {
+    guard let storage = try lake()?.storage, let ledger = try Ledger.openToRead(storage) else { return [] }
+    return try ledger.deadRecords(target: target, table: table, delivery: id).map { letter in
+      DeadLetter(
+        deliveryID: letter.delivery, version: Int(letter.version), key: letter.key, reason: letter.reason,
+        noted: timeText(letter.noted))
     }
   }
 }

@@ -84,7 +84,7 @@ extension DeliveryDesk {
         throw Problem(
           .failed, at: [settings.name], "the completion is not acknowledged: \(said)",
           advice: "ask for it again with re_ingestion, under a new id")
-      case .unanswered(let said, _): reason = said
+      case .unanswered(let said, _), .busy(let said): reason = said
       }
       attempts += 1
       guard let seconds = patience.pause(attempts: attempts) else {

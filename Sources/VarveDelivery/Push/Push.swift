@@ -66,21 +66,20 @@ extension Warehouse {
     // Somebody else may have made this version, and not yet have made it durable.
     try table.storage.sync(Layout.log)
     return try withoutActuallyEscaping(onEvent) { onEvent in
-      let rows = try desk.rows(request.changesSince, table, target, onEvent)
-      if case .changes(let since?) = rows, since == DeliveryPlan.Side(snapshot) {
-        return PushReport(
-          outcome: .unchanged, deliveryID: nil, target: target.name, table: table.name, version: Int(snapshot.version),
-          since: Int(since.version), recordCount: 0)
+      var request = request
+      if target.isProvable, request.changesSince == nil {
+        // All rows would leave there what is not in them: what differs is brought over first, deletions too.
+        request.changesSince = .delivered
+        if request.again {
+          var difference = request
+          difference.again = false
+          _ = try desk.push(difference, table, snapshot, target, onEvent)
+          request.changesSince = nil
+        }
       }
-      var plan = DeliveryPlan(
-        side: DeliveryPlan.Side(snapshot), rows: rows, chunking: request.chunking ?? target.chunking ?? .standard,
-        mapping: target.mapping)
-      if request.again {
-        plan.repetition = try desk.newRepetition(table.name, target.name)
-      } else {
-        plan = try desk.begun(plan, table.name, target.name, isAnyChunking: request.chunking == nil)
-      }
-      return try desk.deliver(plan, table, target, onEvent)
+      let report = try desk.push(request, table, snapshot, target, onEvent)
+      try desk.checkOwed(report)
+      return report
     }
   }
 
@@ -91,7 +90,11 @@ extension Warehouse {
   ) throws -> PushReport {
     let desk = try DeliveryDesk(self, isInterrupted)
     let record = try desk.ledger.deliveryRecord(beginning: id)
-    return try withoutActuallyEscaping(onEvent) { try desk.resume(record, $0) }
+    return try withoutActuallyEscaping(onEvent) { onEvent in
+      let report = try desk.resume(record, onEvent)
+      try desk.checkOwed(report)
+      return report
+    }
   }
 }
 
@@ -110,6 +113,45 @@ struct DeliveryDesk {
     ledger = try Ledger.open(lake.storage, clock: warehouse.surroundings.clock)
   }
 
+  func push(
+    _ request: PushRequest, _ table: Table, _ snapshot: Snapshot, _ target: TargetSettings,
+    _ onEvent: @escaping (DeliveryEvent) -> Void
+  ) throws -> PushReport {
+    let rows = try rows(request.changesSince, table, target, onEvent)
+    if case .changes(let since?) = rows, since == DeliveryPlan.Side(snapshot) {
+      return PushReport(
+        outcome: .unchanged, deliveryID: nil, target: target.name, table: table.name, version: Int(snapshot.version),
+        since: Int(since.version), recordCount: 0)
+    }
+    var plan = DeliveryPlan(
+      side: DeliveryPlan.Side(snapshot), rows: rows, chunking: request.chunking ?? target.chunking ?? .standard,
+      mapping: target.mapping)
+    if !request.again { plan = try begun(plan, table.name, target.name, isAnyChunking: request.chunking == nil) }
+    if try request.again || isBehind(plan, request, table, target) {
+      plan.repetition = try newRepetition(table.name, target.name)
+    }
+    return try deliver(plan, table, target, onEvent)
+  }
+
+  /// Whether the same was delivered before, and the target was brought to another version since.
+  private func isBehind(
+    _ plan: DeliveryPlan, _ request: PushRequest, _ table: Table, _ target: TargetSettings
+  ) throws -> Bool {
+    guard case .delivered = request.changesSince else { return false }
+    return try ledger.delivery(plan.id(table: table.name, target: target.name))?.state == .complete
+  }
+
+  /// What is not at the target is no success, although nothing stops it.
+  func checkOwed(_ report: PushReport) throws {
+    let owed = try ledger.deadRecords(target: report.target, table: report.table)
+    guard let first = owed.first else { return }
+    let count = owed.count == 1 ? "a record is a dead letter" : "\(owed.count) records are dead letters"
+    throw Problem(
+      .failed, at: [report.target, "\(report.table)@\(report.version)"],
+      "\(count) there: \(Answer.shown(first.key)): \(first.reason)",
+      advice: "see varve deliveries --dead; mend what is wrong there or in the data, and push again")
+  }
+
   func target(_ text: String) throws -> TargetSettings { try TargetSettings.named(text, settings: settings) }
 
   /// What is to be delivered of a version. Where the target's own state decides, deliveries that were begun are finished
@@ -121,10 +163,10 @@ struct DeliveryDesk {
     switch since {
     case nil: return .all
     case .version(let text):
+      if target.isProvable { _ = try rows(.delivered, table, target, onEvent) }
       return .changes(since: DeliveryPlan.Side(try warehouse.resolve("\(table.name)@\(text)").snapshot))
     case .delivered:
-      let begun = try ledger.deliveries(target: target.name, table: table.name).prefix { $0.state != .complete }
-      for record in begun.reversed() where try ledger.progress(of: record.id).sentCount > 0 {
+      for record in try begun(table, target) where try ledger.progress(of: record.id).sentCount > 0 {
         _ = try resume(record, onEvent)
       }
       guard let delivered = try ledger.deliveredVersion(of: table.name, to: target.name) else {
@@ -132,6 +174,14 @@ struct DeliveryDesk {
       }
       return .changes(since: DeliveryPlan.Side(try table.snapshot(at: .version(delivered))))
     }
+  }
+
+  /// The deliveries that are to be finished first, oldest first.
+  private func begun(_ table: Table, _ target: TargetSettings) throws -> [DeliveryRecord] {
+    let known = try ledger.deliveries(target: target.name, table: table.name)
+    // A target that is read back has had them all, one after the other; what each still owes is a state of then.
+    if target.isProvable { return known.filter { $0.state != .complete }.reversed() }
+    return known.prefix { $0.state != .complete }.reversed()
   }
 
   /// A name that no delivery of the table to the target has, also where randomness is rehearsed.
@@ -178,7 +228,8 @@ struct DeliveryDesk {
     let clock = warehouse.surroundings.clock
     let target: any DeliveryTarget
     do {
-      target = try settings.open(milliseconds: clock.milliseconds, isInterrupted: isInterrupted)
+      target = try settings.open(
+        keyFields: try keyFields(plan, table), milliseconds: clock.milliseconds, isInterrupted: isInterrupted)
     } catch let problem as Problem {
       try ledger.stop(lease, problem.description, nextTry: nil)
       throw problem
@@ -188,6 +239,14 @@ struct DeliveryDesk {
     let run = DeliveryRun(lease, ledger, target, plan.chunking, patience, onEvent: onEvent, open: open)
     report.recordCount = try run.run(recordCount: recordCount).recordCount
     return report
+  }
+
+  /// The fields under which the columns of the table's key are sent.
+  func keyFields(_ plan: DeliveryPlan, _ table: Table) throws -> [String] {
+    let snapshot = try table.snapshot(at: .version(plan.side.version))
+    let sent = try plan.mapping.resolved(snapshot.schema, place: [table.name]).map(\.column)
+    let fields = snapshot.metadata.key.map { key in sent.first { $0.column == key }?.field }
+    return fields.contains(nil) ? [] : fields.compactMap(\.self)
   }
 
   /// How the records of a plan are made, and how many there are, if that is known.

@@ -8,6 +8,64 @@ package protocol DeliveryTarget: AnyObject {
   func complete(_ completion: Completion, of delivery: String) throws -> Answer
 }
 
+/// A target whose acknowledgement says little, since what it took is worked on later, and can be looked at instead.
+///
+/// It is sent what is not there yet, again what still is not, and is read back until all is there.
+package protocol ProvableTarget: DeliveryTarget {
+  var pace: ProvingPace { get }
+  /// What the target knows each record of a chunk by.
+  func keys(of chunk: Chunk) throws -> [String]
+  /// Which of these records of the chunk are not there as they were made.
+  func compare(_ chunk: Chunk, _ records: [Int]) throws -> Comparison
+  /// Sends some records of the chunk. `attempt` tells one sending of a chunk from another.
+  func send(_ records: [Int], of chunk: Chunk, attempt: String) throws -> Sending
+}
+
+package enum Comparison: Sendable {
+  /// By the record's number in the chunk; empty where all are there.
+  case differs([Int: Mismatch])
+  case unanswered(String, pauseSeconds: Double? = nil)
+  case impossible(String)
+}
+
+/// Why a record is not there as it was made.
+package struct Mismatch: Hashable, Sendable {
+  package var reason: String
+  /// Whether it can be sent at all.
+  package var isSendable = true
+
+  package init(_ reason: String, isSendable: Bool = true) {
+    self.reason = reason
+    self.isSendable = isSendable
+  }
+}
+
+package struct Sending: Sendable {
+  package var answer: Answer
+  /// Of records that were refused by themselves, why.
+  package var refusals: [Int: String] = [:]
+
+  package init(_ answer: Answer, refusals: [Int: String] = [:]) {
+    self.answer = answer
+    self.refusals = refusals
+  }
+}
+
+/// How long a target is given to do what it was sent. Waits, not clock times, are counted.
+package struct ProvingPace: Hashable, Sendable {
+  /// Between two looks at it, growing.
+  package var pollSeconds = 0.5
+  package var pollSecondsMax = 10.0
+  /// Without progress, until what is missing is sent again.
+  package var settleSeconds = 5.0
+  /// Without progress, while it takes nothing, until the delivery is stopped.
+  package var drainSeconds = 900.0
+  /// How often a record is taken without effect before it is a dead letter.
+  package var drivesMax = 3
+
+  package init() {}
+}
+
 /// The end of a delivery.
 package struct Completion: Hashable, Sendable {
   /// How many chunks there were, and how many records in them.
@@ -30,6 +88,8 @@ package enum Answer: Hashable, Sendable {
   case refused(String)
   /// It may or may not have it. Where it asked for a pause, `pauseSeconds`.
   case unanswered(String, pauseSeconds: Double? = nil)
+  /// It takes nothing now; whether for a while or for good it does not say.
+  case busy(String)
   /// No repeat will help.
   case impossible(String)
 

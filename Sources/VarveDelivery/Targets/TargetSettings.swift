@@ -14,7 +14,11 @@ package struct TargetSettings: Sendable {
   package enum Kind: Sendable {
     case callback(Callback)
     case folder(path: String)
+    case importer(ImporterSettings)
   }
+
+  /// Whether what it took is read back.
+  package var isProvable: Bool { if case .importer = kind { true } else { false } }
 
   package struct Callback: Sendable {
     package var address: WebAddress
@@ -27,13 +31,14 @@ package struct TargetSettings: Sendable {
     package var allowsHTTP = false
   }
 
-  /// Opens the target. `surroundings` give the time and end long waits.
+  /// Opens the target, for a table whose key is sent as `keyFields`. `surroundings` give the time and end long waits.
   package func open(
-    reach: Reach = .anywhere, milliseconds: @escaping @Sendable () -> Int64,
+    keyFields: [String] = [], reach: Reach = .anywhere, milliseconds: @escaping @Sendable () -> Int64,
     isInterrupted: @escaping @Sendable () -> Bool
   ) throws -> any DeliveryTarget {
     switch kind {
     case .folder(let path): return try FolderTarget(path: path)
+    case .importer(let importer): return try open(importer, keyFields, reach, milliseconds, isInterrupted)
     case .callback(let callback):
       var options = HTTPClient.Options()
       options.timeoutSeconds = callback.timeoutSeconds
@@ -48,6 +53,29 @@ package struct TargetSettings: Sendable {
       if let header = callback.signatureHeader { credentials.signatureHeader = header }
       return try AcknowledgedCallback(callback.address, options, credentials, milliseconds: milliseconds)
     }
+  }
+
+  func open(
+    _ importer: ImporterSettings, _ keyFields: [String], _ reach: Reach,
+    _ milliseconds: @escaping @Sendable () -> Int64,
+    _ isInterrupted: @escaping @Sendable () -> Bool
+  ) throws -> DataImporter {
+    let place = ["target \(name)"]
+    guard keyFields.count == 1 else {
+      throw Problem(
+        .refused, at: place,
+        keyFields.isEmpty
+          ? "Pimcore's objects are known by a key, and the table has none that is sent"
+          : "Pimcore's objects are known by one attribute, and the table's key is sent as \(keyFields.count) fields",
+        advice: keyFields.isEmpty
+          ? "give the table a key, and let \"columns\" send it" : "give the table a key of one column")
+    }
+    var options = HTTPClient.Options()
+    options.timeoutSeconds = importer.timeoutSeconds
+    options.authoritiesPath = importer.authoritiesPath
+    options.reach = importer.base.isEncrypted || importer.allowsHTTP ? reach : .loopback
+    options.isInterrupted = isInterrupted
+    return try DataImporter(importer, options, keyField: keyFields[0], place: place, milliseconds: milliseconds)
   }
 
   // MARK: Reading
@@ -81,6 +109,7 @@ package struct TargetSettings: Sendable {
   /// Kinds of targets by their names in the settings. A new one is added here.
   private static let kinds: [String: @Sendable (inout SettingsReader) throws -> Kind] = [
     "callback": { .callback(try Callback(&$0)) },
+    "data-importer": { .importer(try ImporterSettings(&$0)) },
     "folder": { reader in .folder(path: try FolderTarget.absolute(try reader.requiredText("path"))) },
   ]
 
@@ -96,6 +125,8 @@ package struct TargetSettings: Sendable {
     let bytes = try reader.count("chunk_bytes")
     guard records == nil || bytes == nil else { throw reader.problem("give chunk_records or chunk_bytes, not both") }
     chunking = records.map { .records($0) } ?? bytes.map { .bytes($0) }
+    // Rows are put into Pimcore's queue one by one, while the request waits.
+    if isProvable { chunking = chunking ?? .records(200) }
     if let retry = reader.take("retry") {
       var reader = try SettingsReader(retry, place + ["retry"])
       policy.attemptsMax = try reader.count("attempts") ?? policy.attemptsMax

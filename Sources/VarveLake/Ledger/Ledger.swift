@@ -37,13 +37,14 @@ package final class Ledger: Sendable {
   }
 
   /// The warehouse's ledger for reading; nil where there is none. Nothing is written, unless SQLite must first take back
-  /// what a crash left half done.
+  /// what a crash left half done, or an older Varve wrote the ledger.
   package static func openToRead(_ storage: Storage, clock: WallClock = .system) throws -> Ledger? {
     guard let status = try storage.status(Layout.ledger), status.byteCount > 0 else { return nil }
     let path = Layout.join(storage.path, Layout.ledger)
     do {
       let connection = try Connection(path, .readOnly)
       try LedgerFormat.check(connection)
+      if try LedgerFormat.isOlder(connection) { return try open(storage, clock: clock) }
       return Ledger(connection, storage, clock)
     } catch let problem as Problem where problem.kind == .failed {
       guard let connection = try? Connection(path, .readWrite) else { throw problem }
@@ -93,7 +94,7 @@ package final class Ledger: Sendable {
 /// The format of the ledger's file, and what is asked of SQLite before it is touched.
 enum LedgerFormat {
   /// `PRAGMA user_version`.
-  static let version: Int64 = 1
+  static let version: Int64 = 2
   /// `PRAGMA application_id`: "vrve".
   static let applicationID: Int64 = 0x7672_7665
 
@@ -111,11 +112,21 @@ enum LedgerFormat {
         // Another process may have been faster.
         guard try connection.value("PRAGMA user_version") == 0 else { return }
         guard try connection.value("SELECT count(*) FROM sqlite_schema") == 0 else { throw foreign(connection) }
-        try connection.execute(tables)
+        try connection.execute(tables + proofs)
         try connection.execute("PRAGMA application_id = \(applicationID); PRAGMA user_version = \(version);")
       }
     }
     try check(connection)
+    if try isOlder(connection) {
+      try connection.transaction {
+        guard try isOlder(connection) else { return }
+        try connection.execute(proofs + "PRAGMA user_version = \(version);")
+      }
+    }
+  }
+
+  static func isOlder(_ connection: Connection) throws -> Bool {
+    try connection.value("PRAGMA user_version") == .integer(version - 1)
   }
 
   /// Refuses what is newer, or no ledger.
@@ -211,5 +222,22 @@ enum LedgerFormat {
       acknowledged INTEGER,
       PRIMARY KEY (delivery, number)
     ) STRICT, WITHOUT ROWID;
+    """
+  /// What version 2 added: when a chunk was proven to be at its target as it was sent, and the records that are not.
+  /// `record` counts from 0 in the delivery; `key` is what the target knows the record by.
+  private static let proofs = """
+
+    ALTER TABLE chunks ADD COLUMN proven INTEGER;
+    CREATE TABLE dead_records (
+      delivery INTEGER NOT NULL REFERENCES deliveries (row) ON DELETE CASCADE,
+      record INTEGER NOT NULL,
+      chunk INTEGER NOT NULL,
+      key TEXT NOT NULL,
+      reason TEXT NOT NULL,
+      noted INTEGER NOT NULL,
+      PRIMARY KEY (delivery, record)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX dead_records_by_key ON dead_records (key);
+
     """
 }

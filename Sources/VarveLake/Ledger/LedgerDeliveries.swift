@@ -7,8 +7,10 @@ package struct DeliveryRecord: Hashable, Sendable {
     case planned
     /// Under way, or cut off: it goes on behind the last acknowledged chunk.
     case sending
-    /// Every chunk and the end of it are acknowledged.
+    /// Every chunk and the end of it are acknowledged; where the target can be read back, proven.
     case complete
+    /// All was sent, and some records are not at the target as they were sent: dead letters.
+    case incomplete
     /// Waits for `nextTry`, or for a person.
     case stopped
   }
@@ -49,7 +51,12 @@ package struct DeliveryRecord: Hashable, Sendable {
 
 /// One chunk of a delivery.
 package struct ChunkRecord: Hashable, Sendable {
-  package enum State: String, Sendable { case planned, sent, acknowledged, failed }
+  package enum State: String, Sendable {
+    case planned, sent, acknowledged
+    /// The target was read back, and holds it as it was sent.
+    case proven
+    case failed
+  }
 
   /// From 0.
   package var number: Int
@@ -62,6 +69,7 @@ package struct ChunkRecord: Hashable, Sendable {
   package internal(set) var error: String?
   package internal(set) var sent: Int64?
   package internal(set) var acknowledged: Int64?
+  package internal(set) var proven: Int64?
 
   package init(number: Int, firstRecord: Int, recordCount: Int, sha256: String) {
     self.number = number
@@ -69,6 +77,17 @@ package struct ChunkRecord: Hashable, Sendable {
     self.recordCount = recordCount
     self.sha256 = sha256
   }
+}
+
+/// How far a delivery is.
+package struct DeliveryProgress: Sendable {
+  /// Chunks.
+  package var sentCount: Int
+  package var acknowledgedCount: Int
+  /// Records.
+  package var recordCount: Int
+  package var provenCount: Int
+  package var deadCount: Int
 }
 
 /// A delivery that this process makes. It holds its target, to which nobody else delivers meanwhile.
@@ -126,7 +145,8 @@ extension Ledger {
         """
         INSERT INTO chunks (delivery, number, first_record, record_count, sha256, state, attempts, sent)
         VALUES (?, ?, ?, ?, ?, 'sent', 1, ?)
-        ON CONFLICT DO UPDATE SET state = 'sent', attempts = attempts + 1, sent = excluded.sent, error = NULL
+        ON CONFLICT DO UPDATE
+          SET state = 'sent', attempts = attempts + 1, sent = excluded.sent, error = NULL, proven = NULL
         """,
         [
           .integer(lease.row), SQLValue(chunk.number), SQLValue(chunk.firstRecord), SQLValue(chunk.recordCount),
@@ -160,20 +180,27 @@ extension Ledger {
   package func rewind(to number: Int, _ lease: DeliveryLease) throws {
     try write { connection in
       try connection.run(
-        "UPDATE chunks SET state = 'planned', acknowledged = NULL WHERE delivery = ? AND number >= ?",
+        "UPDATE chunks SET state = 'planned', acknowledged = NULL, proven = NULL WHERE delivery = ? AND number >= ?",
         [.integer(lease.row), SQLValue(number)])
     }
   }
 
-  /// The end of the delivery is acknowledged.
+  /// The end of the delivery is acknowledged. What is left as dead letters makes it incomplete.
   package func complete(_ lease: DeliveryLease, recordCount: Int) throws {
     try write { connection in
+      let dead =
+        try connection.value("SELECT count(*) FROM dead_records WHERE delivery = ?", [.integer(lease.row)])?.integer
+        ?? 0
       try connection.run(
         """
-        UPDATE deliveries SET state = 'complete', ended = ?, record_count = ?, error = NULL, next_try = NULL,
-          completion = (SELECT coalesce(max(completion), 0) + 1 FROM deliveries)
+        UPDATE deliveries SET state = ?, ended = ?, record_count = ?, error = ?, next_try = NULL,
+          completion = coalesce(completion, (SELECT coalesce(max(completion), 0) + 1 FROM deliveries))
         WHERE row = ?
-        """, [.integer(clock.milliseconds()), SQLValue(recordCount), .integer(lease.row)])
+        """,
+        [
+          .text(dead == 0 ? "complete" : "stopped"), .integer(clock.milliseconds()), SQLValue(recordCount),
+          dead == 0 ? .null : .text("dead letters: \(dead)"), .integer(lease.row),
+        ])
     }
   }
 
@@ -192,11 +219,13 @@ extension Ledger {
   /// The number of the first chunk that is not acknowledged, all before it being so.
   package func nextChunk(_ lease: DeliveryLease) throws -> Int { try position(lease).chunk }
 
-  /// That chunk, and the number of its first record.
-  package func position(_ lease: DeliveryLease) throws -> (chunk: Int, record: Int) {
+  /// That chunk, and the number of its first record; where proofs are asked for, of the first that is not proven.
+  package func position(_ lease: DeliveryLease, proven: Bool = false) throws -> (chunk: Int, record: Int) {
     var position = (chunk: 0, record: 0)
     for chunk in try chunks(of: lease.delivery.id) {
-      guard chunk.number == position.chunk, chunk.state == .acknowledged else { break }
+      guard chunk.number == position.chunk, chunk.state == .proven || chunk.state == .acknowledged && !proven else {
+        break
+      }
       position = (chunk.number + 1, chunk.firstRecord + chunk.recordCount)
     }
     return position
@@ -224,25 +253,28 @@ extension Ledger {
     }
   }
 
-  /// The version of the table that the target last took whole; nil where it took none.
+  /// The version of the table that the target last took whole, but for dead letters; nil where it took none.
   package func deliveredVersion(of table: String, to target: String) throws -> Int64? {
     try read { connection in
       try connection.value(
         """
-        SELECT version FROM deliveries WHERE target = ? AND source = ? AND state = 'complete'
+        SELECT version FROM deliveries WHERE target = ? AND source = ? AND completion IS NOT NULL
         ORDER BY completion DESC LIMIT 1
         """, [.text(target), .text(table)])?.integer
     }
   }
 
-  /// How many chunks of a delivery were ever sent, and how many are acknowledged, with how many records.
-  package func progress(of delivery: String) throws -> (sentCount: Int, acknowledgedCount: Int, recordCount: Int) {
+  /// How many chunks of a delivery were ever sent, and how many are acknowledged, with how many records; of how many
+  /// records that is proven, and how many are dead letters.
+  package func progress(of delivery: String) throws -> DeliveryProgress {
     try read { connection in
       let values =
         try connection.rows(
           """
-          SELECT count(*), total(state = 'acknowledged'), total(iif(state = 'acknowledged', record_count, 0)) FROM chunks
-          WHERE delivery = (SELECT row FROM deliveries WHERE id = ?)
+          SELECT count(*), total(state = 'acknowledged'), total(iif(state = 'acknowledged', record_count, 0)),
+            total(iif(proven IS NULL, 0, record_count)),
+            (SELECT count(*) FROM dead_records WHERE delivery = (SELECT row FROM deliveries WHERE id = ?1))
+          FROM chunks WHERE delivery = (SELECT row FROM deliveries WHERE id = ?1)
           """, [.text(delivery)]
         ).first ?? []
       func count(_ index: Int) -> Int {
@@ -252,7 +284,9 @@ extension Ledger {
         default: 0
         }
       }
-      return (count(0), count(1), count(2))
+      return DeliveryProgress(
+        sentCount: count(0), acknowledgedCount: count(1), recordCount: count(2), provenCount: count(3),
+        deadCount: count(4))
     }
   }
 
@@ -261,7 +295,7 @@ extension Ledger {
     try read { connection in
       try connection.rows(
         """
-        SELECT number, first_record, record_count, sha256, state, attempts, error, sent, acknowledged FROM chunks
+        SELECT number, first_record, record_count, sha256, state, attempts, error, sent, acknowledged, proven FROM chunks
         WHERE delivery = (SELECT row FROM deliveries WHERE id = ?) ORDER BY number
         """, [.text(delivery)]
       ).map { values in
@@ -273,6 +307,8 @@ extension Ledger {
         chunk.error = values[6].text
         chunk.sent = values[7].integer
         chunk.acknowledged = values[8].integer
+        chunk.proven = values[9].integer
+        if chunk.proven != nil { chunk.state = .proven }
         return chunk
       }
     }
@@ -281,7 +317,7 @@ extension Ledger {
   private func deliveryRecord(_ row: Int64, _ connection: Connection) throws -> DeliveryRecord? {
     let columns = """
       id, target, source, version, since, chunking, state, attempts, next_try, error, owner, noted, started, ended,
-      record_count, plan
+      record_count, plan, completion
       """
     guard let values = try connection.rows("SELECT \(columns) FROM deliveries WHERE row = ?", [.integer(row)]).first
     else { return nil }
@@ -290,6 +326,7 @@ extension Ledger {
       version: values[3].integer ?? 0, since: values[4].integer, chunking: values[5].text ?? "",
       plan: values[15].text ?? "{}")
     record.state = values[6].text.flatMap { DeliveryRecord.State(rawValue: $0) } ?? .stopped
+    if record.state == .stopped, values[16] != .null { record.state = .incomplete }
     record.attempts = Int(values[7].integer ?? 0)
     record.nextTry = values[8].integer
     record.error = values[9].text

@@ -122,7 +122,8 @@ func json(_ delivery: DeliverySummary) -> JSONValue {
     "delivery_id": .string(delivery.id), "target": .string(delivery.target), "table": .string(delivery.table),
     "version": JSONValue(delivery.version), "since": count(delivery.since), "state": .string(delivery.state),
     "chunking": .string(delivery.chunking), "chunks": JSONValue(delivery.chunkCount),
-    "records": JSONValue(delivery.recordCount), "attempts": JSONValue(delivery.attempts),
+    "records": JSONValue(delivery.recordCount), "proven": JSONValue(delivery.provenCount),
+    "dead": JSONValue(delivery.deadCount), "attempts": JSONValue(delivery.attempts),
     "error": text(delivery.error), "started": text(delivery.started), "ended": text(delivery.ended),
   ]
 }

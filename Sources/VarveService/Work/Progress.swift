@@ -36,7 +36,8 @@ struct Progress: Hashable, Sendable {
       recordsAcknowledged = count
       waiting = nil
     case .waiting(_, _, let reason): waiting = reason
-    case .rewound(_, let reason): waiting = reason
+    case .rewound(_, let reason), .redriven(_, _, let reason), .deadLettered(_, _, let reason): waiting = reason
+    case .proving: break
     case .completed(_, _, let count): recordsAcknowledged = count
     }
   }

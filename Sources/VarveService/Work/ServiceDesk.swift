@@ -273,6 +273,8 @@ final class ServiceDesk: Sendable {
       case .rewound(let chunk, let reason):
         journal.write(
           .info, "rewound", ["ingestion_id": .string(id), "chunk": JSONValue(chunk), "reason": .string(reason)])
+      // Of targets that are read back, which callbacks are not.
+      case .proving, .redriven, .deadLettered: break
       case .completed: break
       }
     }

@@ -1,0 +1,249 @@
+internal import VarveJSON
+internal import VarveTables
+
+/// Pimcore: rows are pushed to its Data Importer, which works on them later and tells nobody; deletions go through Data
+/// Hub, and what came of both is read back there by key (Documentation/Pimcore.md).
+package final class DataImporter: ProvableTarget {
+  private let settings: ImporterSettings
+  private let client: HTTPClient
+  private let hub: DataHub
+  private let key: String
+  /// The field that holds the key, and the attribute that keeps it.
+  private let keyField: String
+  private let keyAttribute: String
+  private let milliseconds: @Sendable () -> Int64
+  /// The chunk that was taken apart last.
+  private var opened: (number: Int, sha256: String, records: [Record])?
+
+  package var pace: ProvingPace { settings.pace }
+
+  private struct Record {
+    var fields: JSONObject
+    var key: String
+    var isDeletion: Bool
+    /// What speaks against sending it.
+    var hindrance: String?
+    /// Of a deletion, the objects that are there.
+    var ids: [String] = []
+  }
+
+  package init(
+    _ settings: ImporterSettings, _ options: HTTPClient.Options, keyField: String, place: [String],
+    milliseconds: @escaping @Sendable () -> Int64
+  ) throws {
+    self.settings = settings
+    self.keyField = keyField
+    self.milliseconds = milliseconds
+    guard case let attribute? = settings.attributes[keyField] ?? keyField, ImporterSettings.isGraphQLName(attribute)
+    else {
+      throw Problem(
+        .refused, at: place, "the key is sent as \"\(keyField)\", which is no attribute that can be read back",
+        advice: "name its attribute in \"attributes\" of \"graphql\"")
+    }
+    keyAttribute = attribute
+    if let csv = settings.csv, !csv.fields.contains(keyField) {
+      throw Problem(.refused, at: place, "the CSV has no column for the key \"\(keyField)\"")
+    }
+    key = try DataImporter.read(settings.importKey, place + ["api_key"])
+    client = try HTTPClient(settings.importAddress, options)
+    hub = try DataHub(
+      settings.graphQLAddress, options, key: DataImporter.read(settings.graphQLKey, place + ["graphql", "api_key"]),
+      className: settings.className, milliseconds: milliseconds)
+  }
+
+  static func read(_ secret: Secret, _ place: [String]) throws -> String {
+    let key = try secret.read(place: place)
+    guard key.utf8.count >= ImporterSettings.keyLengthMin else {
+      throw Problem(
+        .refused, at: place, "the key is shorter than \(ImporterSettings.keyLengthMin) characters",
+        advice: "make a longer one in Pimcore")
+    }
+    return key
+  }
+
+  // MARK: Records
+
+  package func keys(of chunk: Chunk) throws -> [String] { try records(of: chunk).map(\.key) }
+
+  private func records(of chunk: Chunk) throws -> [Record] {
+    if let opened, opened.number == chunk.number, opened.sha256 == chunk.sha256 { return opened.records }
+    guard let values = try? JSONValue(parsing: chunk.records).array else {
+      preconditionFailure("a chunk is a JSON array of records")
+    }
+    let records = values.map { record($0.object ?? JSONObject()) }
+    opened = (chunk.number, chunk.sha256, records)
+    return records
+  }
+
+  private func record(_ object: JSONObject) -> Record {
+    var fields = object
+    let isDeletion = fields[RecordKind.field] == .string(RecordKind.delete.rawValue)
+    fields[RecordKind.field] = nil
+    let key = DataHub.text(fields[keyField]) ?? ""
+    var record = Record(fields: fields, key: key, isDeletion: isDeletion)
+    if key.isEmpty {
+      record.hindrance = "it has no key: \"\(keyField)\" is \(ValueComparison.shown(fields[keyField] ?? .null))"
+    } else if !isDeletion {
+      record.hindrance = hindrance(fields)
+    }
+    return record
+  }
+
+  /// Why the importer could not take a row.
+  private func hindrance(_ fields: JSONObject) -> String? {
+    let row: JSONValue
+    if let csv = settings.csv {
+      if let field = csv.misread(fields) {
+        return "\"\(field)\" holds a backslash where PHP's CSV reader takes it for an escape; push JSON"
+      }
+      row = .array(csv.cells(fields).map { .string($0) })
+    } else {
+      row = .object(fields)
+    }
+    let byteCount =
+      QueueRow.bytes(row).count + (settings.nonceField.map { $0.utf8.count + DataImporter.nonceBytes } ?? 0)
+    guard byteCount > QueueRow.bytesMax else { return nil }
+    return "its row takes \(byteCount) bytes in Pimcore's queue, and \(QueueRow.bytesMax) is the limit"
+  }
+
+  private static let nonceBytes = 64
+
+  // MARK: Reading back
+
+  package func compare(_ chunk: Chunk, _ numbers: [Int]) throws -> Comparison {
+    var records = try records(of: chunk)
+    defer { opened?.records = records }
+    let fields = comparedFields(records)
+    var found: [Int: Mismatch] = [:]
+    var rest = numbers[...]
+    while !rest.isEmpty {
+      let some = rest.prefix(DataHub.keysPerListingMax)
+      rest = rest.dropFirst(some.count)
+      for number in some {
+        if let hindrance = records[number].hindrance { found[number] = Mismatch(hindrance, isSendable: false) }
+      }
+      let sendable = some.filter { records[$0].hindrance == nil }
+      if sendable.isEmpty { continue }
+      let listing = try hub.objects(
+        keys: sendable.map { records[$0].key }, keyAttribute: keyAttribute, attributes: fields.map(\.attribute))
+      switch listing {
+      case .unanswered(let reason, let pause): return .unanswered(reason, pauseSeconds: pause)
+      case .impossible(let reason): return .impossible(reason)
+      case .objects(let objects):
+        let byKey = Dictionary(grouping: objects, by: \.key)
+        for number in sendable {
+          let there = byKey[records[number].key] ?? []
+          records[number].ids = there.map(\.id)
+          found[number] = mismatch(records[number], there, fields.map(\.field)).map { Mismatch($0) }
+        }
+      }
+    }
+    return .differs(found)
+  }
+
+  /// The fields that are compared, and the attributes that keep them.
+  private func comparedFields(_ records: [Record]) -> [(field: String, attribute: String)] {
+    var names: [String] = []
+    var seen: Set<String> = [keyField]
+    for record in records {
+      for field in settings.csv?.fields ?? record.fields.keys where seen.insert(field).inserted { names.append(field) }
+    }
+    return names.compactMap { field in
+      guard case let attribute? = settings.attributes[field] ?? field else { return nil }
+      return (field, attribute)
+    }
+  }
+
+  private func mismatch(_ record: Record, _ objects: [DataHub.Object], _ fields: [String]) -> String? {
+    if record.isDeletion { return objects.isEmpty ? nil : "it is still there" }
+    guard let object = objects.first else { return "it is missing" }
+    guard objects.count == 1 else { return "\(objects.count) objects have this key" }
+    for (field, value) in zip(fields, object.values) {
+      let sent = record.fields[field] ?? .null
+      if !ValueComparison.isSame(sent, value) {
+        return "\(field) is \(ValueComparison.shown(value)) in place of \(ValueComparison.shown(sent))"
+      }
+    }
+    return nil
+  }
+
+  // MARK: Sending
+
+  package func send(_ numbers: [Int], of chunk: Chunk, attempt: String) throws -> Sending {
+    let records = try records(of: chunk)
+    let rows = numbers.filter { !records[$0].isDeletion }.map { records[$0].fields }
+    // Rows first: that they are taken shows that none is left in the queue which could bring back what is deleted.
+    if !rows.isEmpty {
+      let answer = try push(rows, attempt)
+      guard answer == .acknowledged else { return Sending(answer) }
+    }
+    let deletions = numbers.filter { records[$0].isDeletion }
+    guard !deletions.isEmpty else { return Sending(.acknowledged) }
+    switch try hub.delete(ids: deletions.flatMap { records[$0].ids }) {
+    case .unanswered(let reason, let pause): return Sending(.unanswered(reason, pauseSeconds: pause))
+    case .impossible(let reason): return Sending(.impossible(reason))
+    case .done(let refused):
+      var refusals: [Int: String] = [:]
+      for number in deletions {
+        if let reason = records[number].ids.lazy.compactMap({ refused[$0] }).first {
+          refusals[number] = "it cannot be deleted: \(reason)"
+        }
+      }
+      return Sending(.acknowledged, refusals: refusals)
+    }
+  }
+
+  private func push(_ rows: [JSONObject], _ attempt: String) throws -> Answer {
+    var rows = rows
+    if let field = settings.nonceField {
+      for index in rows.indices { rows[index][field] = .string(attempt) }
+    }
+    if let csv = settings.csv { return try post(csv.bytes(rows), type: "text/csv; charset=utf-8") }
+    return try post(JSONValue.array(rows.map { .object($0) }).bytes(), type: "application/json")
+  }
+
+  /// One push, of whatever body.
+  func post(_ body: [UInt8], type: String, isAuthorized: Bool = true) throws -> Answer {
+    do throws(HTTPFailure) {
+      return read(try client.post(body, type: type, headers: isAuthorized ? ["Authorization: Bearer \(key)"] : []))
+    } catch {
+      switch error {
+      case .unanswered(let reason): return .unanswered("the Data Importer: \(reason)")
+      case .impossible(let reason): return .impossible("the Data Importer: \(reason)")
+      case .interrupted: throw Problem(.interrupted, "interrupted")
+      }
+    }
+  }
+
+  private func read(_ answer: HTTPAnswer) -> Answer {
+    let said = (try? JSONValue(parsing: answer.body)).flatMap { $0.object == nil ? nil : $0 }
+    let message = (said?["error"] ?? said?["message"])?.string.map { Answer.shown($0) }
+    let text = "the Data Importer: HTTP \(answer.status)" + (message.map { ", \($0)" } ?? "")
+    switch (answer.status, message?.lowercased()) {
+    case (200, _):
+      // Anything else is a page of something before Pimcore.
+      return said?["success"] == true ? .acknowledged : .impossible("\(text), and not \"success\": true")
+    case (405, let message?) where message.contains("push data source"): return .impossible(text)
+    case (405, _?): return .busy(text)
+    // Whoever has the wrong key hears it as an error of the server.
+    case (500, let message?) where ["missing authorization", "invalid token"].contains { message.contains($0) }:
+      return .impossible("\(text): it does not know the key")
+    case (500, let message?) where message.contains("does not exist"): return .impossible(text)
+    case (413, _): return .refused("\(text): make chunks smaller")
+    case (408, _), (425, _), (429, _), (500..., _):
+      return .unanswered(text, pauseSeconds: answer.retryAfter.flatMap { RetryAfter.seconds($0, now: milliseconds()) })
+    case (300..<400, _): return .impossible("\(text): it redirects, and no redirect is followed")
+    default: return .impossible(text)
+    }
+  }
+
+  // MARK: What the protocol of chunks asks
+
+  /// The whole chunk, unseen.
+  package func deliver(_ chunk: Chunk, of delivery: String) throws -> Answer {
+    try send(Array(0..<chunk.recordCount), of: chunk, attempt: "\(delivery.prefix(12)).\(chunk.number)").answer
+  }
+
+  /// Nobody is told that all is sent.
+  package func complete(_ completion: Completion, of delivery: String) throws -> Answer { .acknowledged }
+}

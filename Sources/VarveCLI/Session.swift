@@ -62,6 +62,7 @@ package struct Session {
     case "publish": try publish(call, warehouse)
     case "tag": try tag(call, warehouse)
     case "hold": try hold(call, warehouse)
+    case "immutable": try immutable(call, warehouse)
     case "serve": try serve(call, warehouse)
     case "completion": try completion(call)
     case "man": try man()

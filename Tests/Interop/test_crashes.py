@@ -53,6 +53,7 @@ SCENARIOS = {
     "merge": Scenario([KEYED], MERGED, ["--mode", "merge"]),
     "merge that moves rows between partitions": Scenario([PARTED], MERGED, ["--mode", "merge"]),
     "merge with a wider column": Scenario([PARTED], [{"id": 1, "price": 0.25}], ["--mode", "merge"]),
+    "merge into an immutable table": Scenario([(FIRST, PARTED[1] + ["--immutable"])], MERGED, ["--mode", "merge"]),
     "truncate": Scenario([PARTED], None, ["truncate", TABLE, "--partition", "market=DE"]),
     "alter": Scenario([PARTED], None, ["alter", TABLE, "--rename", "price=amount", "--add", "note:text"]),
     "restore": Scenario([PLAIN, (AFTER, ["--mode", "overwrite"])], None, ["restore", f"{TABLE}@1"]),

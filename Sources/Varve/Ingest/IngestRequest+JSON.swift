@@ -32,6 +32,8 @@ extension IngestRequest {
     note("no_cascade", !cascades)
     note("publish_incomplete", publishesIncomplete)
     note("discard_interposed", discardsInterposed)
+    note("immutable", isImmutable)
+    if let immutableDays { object["immutable_days"] = JSONValue(immutableDays) }
     note("with_origin", withOrigin)
     if let zstdLevel { object["zstd_level"] = JSONValue(zstdLevel) }
     note("idempotency_key", idempotencyKey)
@@ -64,6 +66,8 @@ extension IngestRequest {
     cascades = !flag("no_cascade")
     publishesIncomplete = flag("publish_incomplete")
     discardsInterposed = flag("discard_interposed")
+    isImmutable = flag("immutable")
+    immutableDays = json["immutable_days"]?.int
     withOrigin = flag("with_origin")
     zstdLevel = json["zstd_level"]?.int
     idempotencyKey = json["idempotency_key"]?.string

@@ -55,6 +55,10 @@ public struct IngestRequest: Sendable {
   public var discardsInterposed = false
   /// Commits the version without showing it to readers.
   public var holdsPublication = false
+  /// Makes the table write-once from its first version on: directories of versions are read-only, and nothing of a version
+  /// is vacuumed before `immutableDays` are over since another took its place, or ever where these are nil.
+  public var isImmutable = false
+  public var immutableDays: Int?
   /// Adds `_source`, `_row` and `_execution`.
   public var withOrigin: Bool
   /// How small the data files are made, at the cost of time: 1 to 22. Nil: as the table remembers.

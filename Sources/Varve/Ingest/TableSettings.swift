@@ -17,6 +17,8 @@ struct TableSettings: Sendable {
   var timezone: String
   var absentIsNull: Bool
   var withOrigin: Bool
+  /// What a new table is to be.
+  var immutability: Immutability?
   var zstdLevel: Int
   /// That of a schema file, which a table that is made takes over.
   private var contract: ColumnContract?
@@ -44,6 +46,7 @@ struct TableSettings: Sendable {
       throw Problem(
         .usage, "--zstd-level \(zstdLevel) is no level of compression", advice: "name one from 1 (fast) to 22 (small)")
     }
+    immutability = try TableSettings.immutability(request, table)
     absentIsNull = schema?.absentIsNull ?? (table?[.absent] == "null")
     contract = schema?.contract
 
@@ -95,6 +98,19 @@ struct TableSettings: Sendable {
     return RecordKey(columns)
   }
 
+  private static func immutability(_ request: IngestRequest, _ table: TableMetadata?) throws -> Immutability? {
+    guard request.isImmutable else {
+      if request.immutableDays != nil { throw Problem(.usage, "--immutable-days goes with --immutable") }
+      return table?.immutability
+    }
+    let asked = try Immutability(checking: request.immutableDays)
+    guard let table, table.immutability != asked else { return asked }
+    throw Problem(
+      .refused, at: [request.table],
+      table.immutability == nil ? "--immutable: the table is not" : "--immutable: the table is for other days",
+      advice: "leave the option out; `varve immutable \(request.table)` makes tables immutable that are there")
+  }
+
   private static func settle<Wanted: Equatable>(
     _ option: String, asked: [Wanted], remembered: [Wanted]?, text: ([Wanted]) -> [String]
   ) throws -> [Wanted] {
@@ -114,6 +130,7 @@ struct TableSettings: Sendable {
       id: id, schema: schema, partitionColumns: partitionBy.map(\.name), createdTime: createdTime)
     metadata.key = key
     metadata.recordKey = recordKey
+    metadata.immutability = immutability
     metadata[.mode] = mode.rawValue
     metadata.setColumns(.partitionBy, partitionBy.map(\.text))
     metadata[.deleteWhen] = deleteWhen

@@ -24,6 +24,9 @@ public struct TableDescription: Sendable {
   public var version: Int
   public var schema: Schema
   public var key: [String]
+  /// Whether it is write-once, and for how many days after a version was replaced; nil: for ever.
+  public var isImmutable: Bool
+  public var immutableDays: Int?
   /// The columns that the key is computed from; empty where it is of columns as they are.
   public var keyFrom: [String]
   public var partitionColumns: [String]
@@ -68,6 +71,7 @@ extension Warehouse {
       }
     return TableDescription(
       name: table.name, version: Int(snapshot.version), schema: snapshot.schema, key: snapshot.metadata.key,
+      isImmutable: snapshot.metadata.immutability != nil, immutableDays: snapshot.metadata.immutability?.days,
       keyFrom: snapshot.metadata.recordKey?.columns ?? [], partitionColumns: snapshot.partitionColumns,
       mode: snapshot.metadata[.mode] ?? IngestMode.append.rawValue, rowCount: try snapshot.rowCount(),
       fileCount: try snapshot.fileCount, byteCount: try snapshot.byteCount, zstdLevel: snapshot.metadata.zstdLevel,

@@ -67,6 +67,8 @@ func ingestRequest(_ call: Invocation) throws -> IngestRequest {
   request.cascades = !call.has("no-cascade")
   request.publishesIncomplete = call.has("publish-incomplete")
   request.discardsInterposed = call.has("discard-interposed")
+  request.isImmutable = call.has("immutable")
+  request.immutableDays = call.integer("immutable-days")
   request.withOrigin = call.has("with-origin")
   request.zstdLevel = call.integer("zstd-level")
   request.dryRun = call.has("dry-run")

@@ -156,6 +156,9 @@ extension Session {
     if table.zstdLevel != TableDescription.zstdLevelStandard {
       facts.append(("compression", "zstd, level \(table.zstdLevel)"))
     }
+    if table.isImmutable {
+      facts.append(("immutable", table.immutableDays.map { "for \(grouped($0)) days" } ?? "for ever"))
+    }
     for (name, fact) in facts {
       try output.writeLine(name + String(repeating: " ", count: 16 - name.count) + printable(fact))
     }
@@ -239,6 +242,7 @@ private func json(of table: TableDescription) -> JSONValue {
     "name": .init(table.name), "version": .init(table.version), "rows": count(table.rowCount),
     "files": .init(table.fileCount), "bytes": .init(table.byteCount),
     "zstd_level": .init(table.zstdLevel), "key": names(table.key), "key_from": names(table.keyFrom),
+    "immutable": .init(table.isImmutable), "immutable_days": count(table.immutableDays),
     "partition_columns": names(table.partitionColumns), "mode": .init(table.mode),
     "published": .init(table.publication), "created": text(table.created), "updated": .init(table.updated),
     "columns": .array(

@@ -29,6 +29,10 @@ extension Session {
     try output.writeLine("\(call.arguments[0]): dropped; it lies in \(printable(place))")
   }
 
+  func immutable(_ call: Invocation, _ warehouse: Warehouse) throws {
+    try write(warehouse.makeImmutable(call.arguments[0], days: call.integer("days")), call)
+  }
+
   func publish(_ call: Invocation, _ warehouse: Warehouse) throws {
     let publication = try warehouse.publish(call.arguments[0], pins: call.has("pin"), unpins: call.has("unpin"))
     if call.has("json") {

@@ -12,7 +12,7 @@ package let commandGroups: [CommandGroup] = [
     "tables and versions",
     [
       tablesCommand, describeCommand, historyCommand, executionsCommand, queryCommand, diffCommand, restoreCommand,
-      truncateCommand, alterCommand, dropCommand, publishCommand, tagCommand, holdCommand,
+      truncateCommand, alterCommand, dropCommand, publishCommand, tagCommand, holdCommand, immutableCommand,
       verifyCommand, repairCommand,
     ]),
   CommandGroup("deliveries and services", [pushCommand, deliveriesCommand, receiveCommand, serveCommand]),
@@ -106,6 +106,10 @@ private let ingestOptions: [Option] = [
   .flag("hold-publish", "Commit the version without showing it to readers; `varve publish` does that."),
   .flag("allow-empty", "Let a feed without rows empty what it overwrites."),
   .flag("with-origin", "Add the columns `_source`, `_row` and `_execution`."),
+  .flag("immutable", "Make a new table write-once, as `varve immutable` does with one that is there."),
+  Option(
+    "immutable-days", "N", .integer(0...36_500), preset: "for ever",
+    "How long nothing of a version can be removed after another took its place."),
   .flag("reingest", "Apply a feed again that is already in the table."),
   .flag(
     "no-cascade", group: "stateful merge",

@@ -1,5 +1,19 @@
 // Commands that look after tables.
 
+let immutableCommand = Command(
+  "immutable", "Make a table write-once, for some days or for ever",
+  arguments: [Argument("TABLE", "The table.")],
+  options: [
+    Option(
+      "days", "N", .integer(0...36_500), preset: "for ever",
+      "How long nothing of a version can be removed after another took its place.")
+  ],
+  details: [
+    "The directories of its versions become read-only, nothing of a version is vacuumed before its time, and the table "
+      + "is not dropped before that of its newest. That cannot be taken back: the days of a table only grow."
+  ],
+  examples: [("varve immutable invoices --days 3650", "keep every version for ten years")])
+
 let verifyCommand = Command(
   "verify", "Compare every byte of every version with what was written",
   arguments: [Argument("TABLE", "The table; all of them without it.", isRequired: false)],

@@ -10,7 +10,7 @@ internal import VarveTables
 /// | seal | manifests and the entry's draft written and synced in staging | staging |
 /// | place | staged directories renamed to `v<N>/`, every new parent synced | directories that no entry names |
 /// | record | the draft linked into the log: **this is the commit**; the log's directory synced | proxy a version behind |
-/// | publish | shards and proxy replaced; sometimes a checkpoint | – |
+/// | publish | an immutable table's directories made read-only; shards and proxy replaced; sometimes a checkpoint | – |
 ///
 /// What a dead writer left is put right at the beginning of the next commit (`Recovery`).
 package struct Committer: Sendable {
@@ -165,11 +165,16 @@ package struct Committer: Sendable {
   func record(_ commit: Commit, on head: Snapshot) throws -> Committed? {
     let table = commit.table
     let storage = table.storage
+    let versions = VersionSealing(table: table)
+    if head.metadata.immutability != nil { try versions.sealNewest(head.version) }
     let sealed = try Sealing(commit: commit, head: head, clock: clock, writer: writer).seal()
     var placement = Placement(storage: storage, version: sealed.version)
     do {
       try placement.place(sealed.directories)
       if !commit.bookkeeping.publishes { try hold(at: head, sealed) }
+      if sealed.metadata.immutability != nil, head.metadata.immutability == nil, head.version > 0 {
+        try versions.sealAll(but: sealed.version)
+      }
       try willRecord(sealed.version)
       guard try storage.link(sealed.draft, as: Layout.logEntry(sealed.version)) else {
         try placement.takeBack()
@@ -223,6 +228,9 @@ package struct Committer: Sendable {
     }
     let storage = commit.table.storage
     var index = sealed.baseIndex
+    if sealed.metadata.immutability != nil {
+      attempt { try VersionSealing(table: commit.table).seal(sealed.entry) }
+    }
     attempt {
       try index.update(ManifestChanges.of(sealed.entry, partitionColumns: head.partitionColumns), storage)
       let proxy = try Proxy.read(storage)

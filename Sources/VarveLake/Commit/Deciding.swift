@@ -261,7 +261,8 @@ extension Warehouse {
 
   func markPending(_ id: String) throws -> FileLock {
     for parent in try storage.makeDirectories(Layout.pendingTransactions) { try storage.sync(parent) }
-    try storage.write(Layout.pendingTransaction(id), [], isSealed: true)
+    // Not read-only: a lock opens it for writing.
+    try storage.write(Layout.pendingTransaction(id), [])
     guard let lock = try storage.lock(Layout.pendingTransaction(id), waits: false) else {
       throw Problem(.failed, at: [storage.path], "the transaction \(id) is under way already")
     }

@@ -93,7 +93,7 @@ struct Recovery {
   }
 
   /// The directories that an entry of ours placed.
-  private static func directories(_ entry: LogEntry) -> [String] {
+  static func directories(_ entry: LogEntry) -> [String] {
     (entry.bookkeeping?.manifests ?? []).map { Layout.parent($0.path) }.filter(LogPath.isSafe)
   }
 

@@ -11,6 +11,7 @@ struct Sealed {
   let directories: [(staged: String, partition: String)]
   /// The manifests before this version.
   let baseIndex: ManifestIndex
+  let metadata: TableMetadata
 }
 
 /// The step that writes the manifests and the entry of a version: they need to know what it stands on.
@@ -70,7 +71,9 @@ struct Sealing {
     try storage.removeIfPresent(draft)
     try storage.write(draft, entry.bytes, isSealed: true, modificationMilliseconds: entry.entry.timestamp)
     if syncsSingly { try area.syncNames() } else { try storage.syncFileSystem() }
-    return Sealed(version: version, entry: entry.entry, draft: draft, directories: directories, baseIndex: index)
+    return Sealed(
+      version: version, entry: entry.entry, draft: draft, directories: directories, baseIndex: index,
+      metadata: metadata)
   }
 
   /// A manifest of an earlier attempt is kept where it says the same.
@@ -91,6 +94,9 @@ struct Sealing {
     var metadata = head.metadata
     if metadata.schema != commit.change.schema { metadata.schema = commit.change.schema }
     for (name, value) in commit.properties { metadata.setProperty(name, value) }
+    if let immutability = head.metadata.immutability {
+      metadata.immutability = immutability.joined(with: metadata.immutability)
+    }
     return metadata
   }
 

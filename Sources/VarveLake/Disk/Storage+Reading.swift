@@ -11,6 +11,8 @@ extension Storage {
     package var modificationNanoseconds: Int64
     package var isDirectory: Bool
     package var isRegular: Bool
+    /// Whether its owner may change it.
+    package var isWritable: Bool
 
     package var modificationMilliseconds: Int64 { modificationNanoseconds / 1_000_000 }
   }
@@ -47,6 +49,12 @@ extension Storage {
       throw problem("look at", path)
     }
     return Status(status)
+  }
+
+  /// Nil where no directory lies.
+  package func isSealed(directory path: String) throws -> Bool? {
+    guard let status = try status(path), status.isDirectory else { return nil }
+    return !status.isWritable
   }
 
   package func exists(_ path: String) throws -> Bool { try status(path) != nil }
@@ -105,6 +113,7 @@ extension Storage.Status {
     modificationNanoseconds = varve_status_modified_nanoseconds(&status)
     isDirectory = status.st_mode & S_IFMT == S_IFDIR
     isRegular = status.st_mode & S_IFMT == S_IFREG
+    isWritable = status.st_mode & S_IWUSR != 0
   }
 }
 

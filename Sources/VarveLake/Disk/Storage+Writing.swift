@@ -132,6 +132,24 @@ extension Storage {
     }
   }
 
+  /// Makes a directory read-only for everybody, so that nothing is added to it, taken from it or renamed in it.
+  package func seal(directory path: String) throws { try setMode(Storage.sealedDirectoryMode, ofDirectory: path) }
+
+  /// Runs `body`, which changes what lies in the directory. One that is sealed is so again afterwards.
+  package func unsealing<Result>(_ directory: String, _ body: () throws -> Result) throws -> Result {
+    guard try isSealed(directory: directory) == true else { return try body() }
+    try setMode(Storage.directoryMode, ofDirectory: directory)
+    defer { try? seal(directory: directory) }
+    return try body()
+  }
+
+  private func setMode(_ mode: mode_t, ofDirectory path: String) throws {
+    let directory = varve_open_beneath(descriptor, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
+    guard directory >= 0 else { throw problem("open the directory", path) }
+    defer { close(directory) }
+    guard fchmod(directory, mode) == 0 else { throw problem("change the mode of", path) }
+  }
+
   /// Syncs a directory: the names in it, not the files behind them. The root is the empty path.
   package func sync(_ path: String = "") throws {
     if path.isEmpty {

@@ -60,6 +60,8 @@ package final class Storage: Sendable {
   static let fileMode: UInt32 = 0o600
   /// Of what must never change once it is complete.
   static let sealedMode: mode_t = 0o444
+  /// Of a directory whose names must never change.
+  static let sealedDirectoryMode: mode_t = 0o555
 
   /// Runs `body` on the open directory that holds `path`, and the path's last component.
   func inParent<Result>(of path: String, _ body: (Int32, String) throws -> Result) throws -> Result {

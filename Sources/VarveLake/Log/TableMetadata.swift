@@ -67,7 +67,9 @@ package struct TableMetadata: Hashable, Sendable {
     case timezone = "varve.timezone"
     case deleteWhen = "varve.deleteWhen"
     case newestBy = "varve.newestBy"
+    /// `true`: the table is write-once (`Immutability`); and for how many days, without which it is for ever.
     case immutable = "varve.immutable"
+    case immutableDays = "varve.immutableDays"
     case retention = "varve.retention"
     case withOrigin = "varve.withOrigin"
     /// 1 to 22; absent: 3.

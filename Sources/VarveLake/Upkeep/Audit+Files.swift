@@ -151,6 +151,9 @@ extension Audit {
         if !holdsTracked(path) { find(.unfinished, path, "is named by no entry; a writer that died left it") }
         return
       }
+      if metadata?.immutability != nil, try storage.isSealed(directory: path) == false {
+        find(.unfinished, path, "can be written to; varve repair or the next writer makes it read-only", remedy: .seal)
+      }
       for name in try storage.list(path) where name != Layout.manifestName {
         let file = Layout.join(path, name)
         if tracked[ExactText(file)] == nil, !name.hasPrefix(".") {

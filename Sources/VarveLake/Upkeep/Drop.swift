@@ -8,11 +8,22 @@ extension Warehouse {
   package func drop(_ table: Table, clock: WallClock = .system) throws -> String {
     let lock = try table.lock()
     defer { withExtendedLifetime(lock) {} }
+    try refuseImmutable(table, clock)
     if try storage.makeDirectory(Layout.droppedTables) { try storage.sync() }
     var time = clock.milliseconds()
     while try !storage.rename(table.name, to: Layout.droppedTable(table.name, at: time)) { time += 1 }
     for directory in [Layout.droppedTables, ""] { try storage.sync(directory) }
     return Layout.droppedTable(table.name, at: time)
+  }
+
+  private func refuseImmutable(_ table: Table, _ clock: WallClock) throws {
+    // One that is damaged beyond reading may go: it can be brought back.
+    guard let head = try? table.snapshot(at: .head), let immutability = head.metadata.immutability else { return }
+    let end = immutability.end(replacedAt: head.timestamp)
+    guard end ?? .max > clock.milliseconds() else { return }
+    throw Problem(
+      .refused, at: [table.name], "is immutable, and nothing of it may be taken away",
+      advice: end.map { "that ends at \(Value.timestamp($0 * 1000).text ?? "")" } ?? "that does not end")
   }
 
   /// Brings back the table of that name that was dropped last. Nil where there is none.

@@ -58,6 +58,8 @@ package enum Remedy: Hashable, Sendable {
   case copy(from: String, sha256: String)
   case remove
   case setTime(Int64)
+  /// Makes a directory read-only.
+  case seal
 }
 
 /// What an audit of one table found.

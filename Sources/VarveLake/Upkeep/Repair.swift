@@ -71,7 +71,12 @@ package struct Repair {
     if isAnyAside { try storage.sync(Layout.trash) }
   }
 
+  /// A directory that is sealed is so again afterwards; where a crash comes between, the next audit finds it.
   private func apply(_ remedy: Remedy, to path: String) throws {
+    try storage.unsealing(Layout.parent(path)) { try put(remedy, path) }
+  }
+
+  private func put(_ remedy: Remedy, _ path: String) throws {
     let directory = Layout.parent(path)
     let draft = Layout.join(directory, ".\(Layout.name(path)).tmp")
     switch remedy {
@@ -93,6 +98,7 @@ package struct Repair {
       try storage.sync(directory)
     case .setTime(let milliseconds):
       try storage.setModificationTime(path, milliseconds)
+    case .seal: try storage.seal(directory: path)
     }
   }
 }

@@ -13,6 +13,8 @@ final class QueriedTable {
   private var histories: [Int32: ScanHistory] = [:]
   /// Columns beyond the 63 that SQLite tells by bit, by what the statement being prepared reads.
   var columnsRead: Set<String> = []
+  /// The cursor that was opened last, while it is open.
+  var openCursor: UnsafeMutableRawPointer?
   /// What a callback threw; SQLite only carries its text.
   var failure: (any Error)?
 

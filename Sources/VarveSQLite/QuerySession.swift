@@ -79,6 +79,33 @@ package final class QuerySession {
     return result
   }
 
+  /// Whether each row of the answer comes of one row of the one table that is read, which the table is at while the row is
+  /// handed out: nothing is sorted, grouped, joined or put together first.
+  package func keepsRows(_ sql: String) throws -> Bool {
+    let statement = try prepare("EXPLAIN " + sql)
+    var scans = 0
+    do {
+      while try statement.advance() {
+        guard case .text(let operation) = statement[1] else { continue }
+        if operation == "VOpen" { scans += 1 }
+        if QuerySession.gatheringOperations.contains(operation) { return false }
+      }
+    } catch { throw problem(error, sql) }
+    return scans == 1
+  }
+
+  /// Of SQLite's programs, those with which rows are kept for later, or looked up elsewhere.
+  private static let gatheringOperations: Set<String> = [
+    "SorterOpen", "SorterSort", "Sort", "AggStep", "AggStep1", "AggFinal", "AggValue", "Rewind", "Last",
+    "OpenAutoindex",
+    "OpenDup",
+  ]
+
+  /// The number of the row that a table is at, while a row of the answer is handed out.
+  package func currentRow(of table: String) -> Int64? {
+    tables.first { $0.name.lowercased() == table }?.openCursor.flatMap(VirtualTable.rowNumber)
+  }
+
   /// The names of the tables that queries of this session named so far.
   package var tablesUsed: [String] { tables.map(\.name) }
 

@@ -60,6 +60,13 @@ enum VirtualTable {
     return module
   }()
 
+  /// The number of the row that an open cursor is at.
+  static func rowNumber(_ cursor: UnsafeMutableRawPointer) -> Int64? {
+    let raw = cursor.assumingMemoryBound(to: RawCursor.self)
+    guard !raw.pointee.window.isAtEnd else { return nil }
+    return raw.pointee.cursor.takeUnretainedValue().rowNumber(raw.pointee.window.row)
+  }
+
   private static func raw(_ table: UnsafeMutablePointer<sqlite3_vtab>) -> UnsafeMutablePointer<RawTable> {
     UnsafeMutableRawPointer(table).assumingMemoryBound(to: RawTable.self)
   }
@@ -107,12 +114,15 @@ enum VirtualTable {
       let cursor = UnsafeMutablePointer<RawCursor>.allocate(capacity: 1)
       let scan = Unmanaged.passRetained(TableCursor(owner.takeUnretainedValue().forms))
       cursor.initialize(to: RawCursor(table: owner, cursor: scan))
+      owner.takeUnretainedValue().openCursor = UnsafeMutableRawPointer(cursor)
       result.pointee = UnsafeMutableRawPointer(cursor).assumingMemoryBound(to: sqlite3_vtab_cursor.self)
       return SQLITE_OK
     }
 
   private static let close: @convention(c) (UnsafeMutablePointer<sqlite3_vtab_cursor>?) -> Int32 = { cursor in
     guard let cursor else { return SQLITE_OK }
+    let table = raw(cursor).pointee.table.takeUnretainedValue()
+    if table.openCursor == UnsafeMutableRawPointer(cursor) { table.openCursor = nil }
     raw(cursor).pointee.cursor.release()
     raw(cursor).deallocate()
     return SQLITE_OK

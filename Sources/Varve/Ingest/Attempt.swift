@@ -121,6 +121,7 @@ extension IngestRequest {
         }),
     ]
     identity["execution"] = execution.map(JSONValue.string)
+    identity["transform"] = (try? Transformation(self)).flatMap { $0 }.map { .string($0.selector) }
     if dynamicPartitionsMax != nil { identity["dynamic"] = true }
     if !partitions.isEmpty { identity["partitions"] = .array(partitions.map(\.json)) }
     let id = Digest.sha256(JSONValue.object(identity).bytes(.canonical)).prefix(32)

@@ -26,6 +26,8 @@ extension IngestRequest {
     note("delete_when", deleteWhen)
     note("newest_by", newestBy)
     if badRows != .fail { note("on_bad_row", badRows.rawValue) }
+    note("select", select)
+    if let transform { object["transform"] = Transformation.rows(transform).json }
     note("reingest", reingest)
     note("allow_empty", allowEmpty)
     note("hold_publish", holdsPublication)
@@ -45,7 +47,10 @@ extension IngestRequest {
     guard let format = json["format"]?.int, format <= IngestRequest.format, let table = json["table"]?.string,
       let feeds = json["feeds"]?.array?.compactMap(FeedRequest.init(json:)), !feeds.isEmpty
     else { return nil }
+    // Nobody but the program that has the closure can do it again.
+    guard json["transform"] == nil else { return nil }
     self.init(feeds, into: table)
+    select = json["select"]?.string
     func list(_ name: String) -> [String] { json[name]?.array?.compactMap(\.string) ?? [] }
     func flag(_ name: String) -> Bool { json[name]?.boolean ?? false }
     mode = json["mode"]?.string.flatMap(IngestMode.init(rawValue:))

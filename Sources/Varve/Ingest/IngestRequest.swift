@@ -43,6 +43,10 @@ public struct IngestRequest: Sendable {
   /// Merge: the column whose highest value wins among rows of one key.
   public var newestBy: String?
   public var badRows: BadRowPolicy
+  /// A SELECT over the table `feed`, whose rows are ingested in the place of the feed's.
+  public var select: String?
+  /// Changes each row of the feed before it is typed for the table.
+  public var transform: FeedTransform?
   /// Applies a feed that is in the table already once more.
   public var reingest: Bool
   /// Overwrite: a feed without rows empties the partitions.

@@ -87,6 +87,7 @@ final class Ingestion {
   let settings: TableSettings
   private let formats: [FeedFormat]
   private var remarks: [String] = []
+  private let transformation: Transformation?
   /// Whether what would be committed is left in `prepared`, for a transaction.
   var isHeldBack = false
   private(set) var prepared: Prepared?
@@ -116,6 +117,7 @@ final class Ingestion {
     settings = try TableSettings(request, schema: schemaFile, table: base?.metadata) {
       try TableDefaults(warehouse.lake().flatMap { try Settings.read($0.storage) })
     }
+    transformation = try Transformation(request)
     let detected = try request.feeds.map { try $0.detectFormat() }
     formats = detected.map(\.format)
     for remark in detected.compactMap(\.remark) { note(remark) }
@@ -162,7 +164,19 @@ final class Ingestion {
     let spool = try Spool(
       staging: staging, known: knownSchema(), fixed: Set(schemaFile?.schema.fields.map(\.name) ?? []),
       options: spoolOptions(staging), limits: limits)
-    if let report = try read(into: spool) {
+    var rowsRead: Int?
+    if let transformation {
+      guard let raw = try readTyped(staging) else { return try repeated(staging) }
+      let booleans = spool.known.fields.filter { $0.type == .boolean }.map(\.name)
+      let (withOrigin, execution) = (settings.withOrigin, request.execution)
+      try transformation.run(
+        raw.feed, booleans: Set(booleans), needsPlaces: withOrigin, surroundings: warehouse.surroundings
+      ) { batch in
+        let origins = OriginColumns(file: batch.origins.file, execution: execution)
+        try spool.append(withOrigin ? origins.extend(batch) : batch)
+      }
+      rowsRead = raw.rowsRead
+    } else if let report = try read(into: spool) {
       try staging.abandon()
       return report
     }
@@ -194,7 +208,7 @@ final class Ingestion {
       schema: RecordKey.extend(
         try PartitionBy.extend(joined.schema, by: settings.partitionBy), by: settings.recordKey),
       basedOn: base?.metadata,
-      rowsRead: spool.rowsRead, rowsRejected: spool.rejections.rowCount, staging: staging, limits: limits,
+      rowsRead: rowsRead ?? spool.rowsRead, rowsRejected: spool.rejections.rowCount, staging: staging, limits: limits,
       storage: table.storage)
     onEvent(.phase(settings.key.isEmpty ? .sorting : .merging))
     let change = try plan.change(on: base)
@@ -251,18 +265,53 @@ final class Ingestion {
     options.quarantines = request.badRows == .quarantine
     options.contract = base?.metadata.contract ?? schemaFile?.contract ?? .evolve
     options.instructions = instructions.union(settings.withOrigin ? OriginColumns.names : [])
-    options.typing = TypingOptions(
+    options.typing = try typing()
+    return options
+  }
+
+  private func typing() throws -> TypingOptions {
+    TypingOptions(
       zone: try Zone(named: settings.timezone),
       errorCells: TypingOptions.ErrorCells(rawValue: request.feeds[0].errorCells.rawValue) ?? .reject,
       absentIsNull: settings.absentIsNull, decimal: request.feeds[0].csv.decimal ?? ".",
       canonicalJSON: { (try? JSONValue(parsing: $0))?.bytes(.canonical) })
-    return options
   }
 
   /// Columns that say what to do with a row, and are in the table only if it has them anyway.
   private var instructions: Set<String> {
     guard let deleteWhen = settings.deleteWhen, base?.schema.index(of: deleteWhen) == nil else { return [] }
     return [deleteWhen]
+  }
+
+  /// The feeds typed by themselves, for a transformation; nil where the table has them already, which `isRepeated` tells.
+  private func readTyped(_ staging: StagingArea) throws -> (feed: Feed, rowsRead: Int)? {
+    // Text of the table is text here, however it looks: nothing else gives its spelling back.
+    let texts = knownSchema().fields.filter { $0.type == .text || $0.type == .json }
+    var options = Spool.Options()
+    options.keepsAbsent = true
+    options.keepsOrigins = true
+    options.typing = try typing()
+    let spool = try Spool(
+      staging: staging, known: Schema(texts.map { Field($0.name, $0.type) }), fixed: [], options: options,
+      limits: limits)
+    if let report = try read(into: spool) {
+      isRepeated = report
+      return nil
+    }
+    let columns = spool.spooledColumns()
+    let fields = try ColumnName.fields(forHeaders: columns.map(\.header), place: [files[0].name])
+    let decisions = zip(columns, fields).map { column, field in
+      // A column without values is one that a SELECT may name.
+      ColumnDecision(Field(field.name, column.type ?? .text))
+    }
+    guard let feed = try spool.finish(decisions)?.feed else { throw rejected(spool) }
+    return (feed, spool.rowsRead)
+  }
+
+  private func repeated(_ staging: StagingArea) throws -> IngestReport {
+    guard let report = isRepeated else { preconditionFailure("a feed that was not read is in the table already") }
+    try staging.abandon()
+    return report
   }
 
   /// Spools all feeds. Returns a report when it turns out that the table has them already.
@@ -273,7 +322,9 @@ final class Ingestion {
       spool.beginFeed()
       let format = formats[index]
       let ahead = ReadAhead { try feed.open(format) }
-      let origin = settings.withOrigin ? OriginColumns(file: files[index].name, execution: request.execution) : nil
+      let origin =
+        settings.withOrigin && transformation == nil
+        ? OriginColumns(file: files[index].name, execution: request.execution) : nil
       reading: while true {
         try warehouse.surroundings.checkInterrupted()
         switch ahead.next() {
@@ -313,11 +364,14 @@ final class Ingestion {
   // MARK: The same feed again
 
   private var isCheckedForRepeat = false
+  private var isRepeated: IngestReport?
 
   private func sources() throws -> [FeedSource] {
     let sources = try zip(files, zip(request.feeds, formats)).map { file, feed in
       FeedSource(
-        name: file.name, sha256: try file.digest(), byteCount: file.byteCount, selector: feed.0.selector(feed.1),
+        name: file.name, sha256: try file.digest(), byteCount: file.byteCount,
+        selector: [feed.0.selector(feed.1), transformation?.selector ?? ""].filter { !$0.isEmpty }.joined(
+          separator: ";"),
         schemaVersion: schemaFile?.version ?? "")
     }
     attempt.sources = sources
@@ -400,6 +454,7 @@ final class Ingestion {
     onEvent(.phase(.committing))
     let ingestionID = try id(sources)
     var details = JSONObject()
+    details["transform"] = transformation?.json
     details["attempt"] = attempt.mark.map(JSONValue.string)
     let revised = attempt.revisions(of: sources).sorted { $0.key < $1.key }
     for (name, version) in revised { note("\"\(name)\" was ingested before with other content, as version \(version)") }

@@ -61,6 +61,7 @@ func ingestRequest(_ call: Invocation) throws -> IngestRequest {
   request.deleteWhen = call["delete-when"]
   request.newestBy = call["newest-by"]
   if let policy = call["on-bad-row"].flatMap({ BadRowPolicy(rawValue: $0) }) { request.badRows = policy }
+  request.select = call["select"]
   request.reingest = call.has("reingest")
   request.holdsPublication = call.has("hold-publish")
   request.allowEmpty = call.has("allow-empty")

@@ -103,6 +103,9 @@ private let ingestOptions: [Option] = [
   Option(
     "on-bad-row", "fail|quarantine", .choice(["fail", "quarantine"]), preset: "fail",
     "Commit nothing when a value does not fit, or keep such rows aside and commit the rest."),
+  Option(
+    "select", "SQL", .text,
+    "A SELECT over the table `feed`, whose rows are ingested: `SELECT sku, upper(brand) AS brand FROM feed`."),
   .flag("hold-publish", "Commit the version without showing it to readers; `varve publish` does that."),
   .flag("allow-empty", "Let a feed without rows empty what it overwrites."),
   .flag("with-origin", "Add the columns `_source`, `_row` and `_execution`."),

@@ -35,7 +35,7 @@ package final class Spool {
   /// A part holds the table's columns alone.
   let originFile: SpoolFile
   /// Fields whose type is fixed beforehand, and those whose columns exist already but may widen.
-  private let known: Schema
+  package let known: Schema
   private let fixed: Set<String>
 
   private(set) var columns: [SpoolColumn] = []

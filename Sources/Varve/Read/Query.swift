@@ -58,6 +58,7 @@ public struct QueryPlan: Sendable {
 extension Warehouse {
   /// One SELECT over any versions of any tables: `SELECT * FROM products p JOIN "products@7" …`.
   ///
+  /// `"products@history"` has every state that a row was in, and from which version to which it was (`HistoryColumn`).
   /// Readers' versions are what each table's proxy shows. A table stays as it was when the statement first named it,
   /// whatever is committed meanwhile.
   public func query(_ sql: String, limits: QueryLimits = QueryLimits()) throws -> QueryResult {
@@ -85,6 +86,11 @@ private struct Catalog: QueryCatalog {
   let warehouse: Warehouse
 
   func table(named name: String) throws -> (any QueryTable)? {
+    if name.hasSuffix("@history") {
+      let table = try warehouse.table(String(name.dropLast("@history".count)))
+      let random = warehouse.surroundings.random
+      return try RowHistory(table, limits: warehouse.limits) { try ScratchFile.temporary(random: random) }
+    }
     guard let reference = try? TableReference(parsing: name) else {
       // A name without version that cannot be one of ours is SQL's to complain about.
       if name.contains("@") { _ = try TableReference(parsing: name) }

@@ -52,8 +52,10 @@ package final class TableScan: BatchStream {
 }
 
 extension TableContents: QueryTable {
-  package var estimatedRowCount: Int {
-    files.reduce(0) { $0 + ($1.statistics?.rowCount ?? $1.byteCount / Self.bytesPerRowGuessed) }
+  package var estimatedRowCount: Int { Self.estimatedRowCount(files) }
+
+  static func estimatedRowCount(_ files: [LiveFile]) -> Int {
+    files.reduce(0) { $0 + ($1.statistics?.rowCount ?? $1.byteCount / bytesPerRowGuessed) }
   }
 
   private static let bytesPerRowGuessed = 64

@@ -41,6 +41,12 @@ public final class Warehouse: Sendable {
     return lake
   }
 
+  /// A table that is there, to be changed: decisions of dead writers are carried out before.
+  func tableToChange(_ name: String) throws -> Table {
+    if let lake = try lake() { try committer.carryOutPending(in: lake) }
+    return try table(name)
+  }
+
   /// A table that is there.
   package func table(_ name: String) throws -> Table {
     if let table = try lake()?.table(name) { return table }

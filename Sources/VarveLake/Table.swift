@@ -56,16 +56,21 @@ package final class Table: Sendable {
     return head
   }
 
+  /// The version that readers are shown, or nil where they are shown none yet.
+  package func publishedVersion() throws -> Int64? {
+    guard let head = try head() else { return nil }
+    return try publishedVersion(head: head)
+  }
+
   package func snapshot(at selector: Selector = .published) throws -> Snapshot {
-    guard let head = try head() else { throw unknown() }
-    let version = try version(selector, head: head)
+    guard let head = try head(), let version = try version(selector, head: head) else { throw unknown() }
     guard version == head else { return try log.snapshot(at: version) }
     let snapshot = try log.snapshot(at: head, known: known.withLock { $0 })
     known.withLock { $0 = snapshot }
     return snapshot
   }
 
-  private func version(_ selector: Selector, head: Int64) throws -> Int64 {
+  private func version(_ selector: Selector, head: Int64) throws -> Int64? {
     switch selector {
     case .head: return head
     case .published: return try publishedVersion(head: head)
@@ -94,7 +99,14 @@ package final class Table: Sendable {
     }
   }
 
-  private func publishedVersion(head: Int64) throws -> Int64 {
+  /// What the proxy shows, and no part of a decision that is not carried out to its end.
+  private func publishedVersion(head: Int64) throws -> Int64? {
+    let shown = try shown(proxyVersion(head: head))
+    if shown == 0, head > 0, try log.entry(0)?.bookkeeping?.awaitsFirstFeed == true { return nil }
+    return shown
+  }
+
+  private func proxyVersion(head: Int64) throws -> Int64 {
     guard let proxy = try Proxy.read(storage), proxy.mode != .follow else { return head }
     guard proxy.version <= head, try log.entry(proxy.version)?.sha256 == proxy.entrySHA256 else {
       throw Problem(

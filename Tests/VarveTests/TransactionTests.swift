@@ -1,6 +1,37 @@
 import Foundation
+import Synchronization
 import Testing
 import Varve
+
+/// A thread that asks for the first row of a query again and again.
+private final class Reader: Sendable {
+  let hasLooked = DispatchSemaphore(value: 0)
+  private let hasEnded = DispatchSemaphore(value: 0)
+  private let isStopped = Atomic<Bool>(false)
+  private let answers = Mutex<(rows: [[Value]], error: Problem?)>(([], nil))
+
+  init(of path: String, _ sql: String) {
+    Thread.detachNewThread { [self] in
+      let warehouse = Warehouse(at: path)
+      repeat {
+        do {
+          let row = try warehouse.query(sql).next() ?? []
+          answers.withLock { $0.rows.append(row) }
+        } catch {
+          answers.withLock { $0.error = error as? Problem ?? Problem(.failed, "\(error)") }
+        }
+        hasLooked.signal()
+      } while !isStopped.load(ordering: .relaxed)
+      hasEnded.signal()
+    }
+  }
+
+  func stop() -> (rows: [[Value]], error: Problem?) {
+    isStopped.store(true, ordering: .relaxed)
+    hasEnded.wait()
+    return answers.withLock { $0 }
+  }
+}
 
 /// Several tables, all or nothing.
 @Suite struct TransactionTests {
@@ -42,6 +73,10 @@ import Varve
     #expect(try here.warehouse.outcome(ofTransaction: "night-2").outcome == .unknown)
     #expect(throws: Problem.self) { try here.warehouse.outcome(ofTransaction: "../night") }
     #expect(!here.files().contains { $0.contains("pending/") || $0.contains("staging/") })
+    // The ledger tells of them as of any ingestion.
+    let told = try here.warehouse.ingestions()
+    #expect(told.filter { $0.table != "old" || $0.version == 2 }.map(\.attempts) == [1, 1, 1, 1])
+    #expect(told.allSatisfy { $0.state == .done } && told.count == 5)
   }
 
   @Test func `the same id commits once, whatever it brings`() throws {
@@ -78,19 +113,103 @@ import Varve
       _ = try here.warehouse.commit(request(here, [good, ("old", "1.json", #"[{"k":1,"v":"x"}]"#)]))
     }
     #expect(found.kind == .failed && "\(found)".contains("1.json"))
-    #expect(here.files() == before)
-    #expect(try here.warehouse.outcome(ofTransaction: "night-1").outcome == .unknown)
+    #expect(
+      Set(here.files()).subtracting(before) == [
+        "_transactions", "_transactions/ended", "_transactions/ended/night-1.json", "_transactions/pending",
+      ])
+    let ended = try here.warehouse.outcome(ofTransaction: "night-1")
+    #expect(ended.outcome == .rolledBack && ended.reason?.contains("1.json") == true)
+    let failed = try here.warehouse.ingestions(state: .failed)
+    #expect(Set(failed.map(\.table)) == ["fresh", "old"] && failed.allSatisfy { $0.nextTry == nil })
+    // Neither is tried again without the other.
+    #expect(try here.warehouse.retry().isEmpty)
+    #expect(try problem { _ = try here.warehouse.retry([failed[0].id]) }.kind == .refused)
     let fixed = try here.warehouse.commit(request(here, [good, ("old", "1.json", #"[{"k":1,"v":3}]"#)]))
     #expect(fixed.versions.map(\.version) == [1, 2])
+    #expect(try here.warehouse.outcome(ofTransaction: "night-1").outcome == .committed)
+    #expect(try here.warehouse.ingestions(state: .failed).isEmpty)
   }
 
-  @Test func `a table stands once, and stateful merges commit by themselves`() throws {
+  @Test func `a transaction without effect says so for ever, and one that never was is unknown`() throws {
+    let here = try TemporaryWarehouse()
+    let feeds = [("t", "a.json", #"[{"k":1}]"#)]
+    try here.ingest("a.json", feeds[0].2) {
+      $0.mode = .merge
+      $0.key = ["k"]
+    }
+    #expect(try here.warehouse.commit(request(here, feeds)).outcome == .unchanged)
+    #expect(try here.warehouse.outcome(ofTransaction: "night-1").outcome == .unchanged)
+    #expect(try here.warehouse.outcome(ofTransaction: "night-0").outcome == .unknown)
+  }
+
+  @Test func `stateful merges are part of it, backfills and their replays too`() throws {
+    let here = try TemporaryWarehouse()
+    func commit(_ id: String, _ execution: String, _ stock: String, _ note: String) throws -> TransactionReport {
+      var first = IngestRequest([try here.feed("stock-\(execution).json", stock)], into: "stock")
+      first.mode = .statefulMerge
+      first.key = ["k"]
+      first.execution = execution
+      var second = IngestRequest([try here.feed("\(id).json", note)], into: "notes")
+      second.mode = .append
+      return try here.warehouse.commit(TransactionRequest([first, second], id: id))
+    }
+    for day in 1...3 {
+      let report = try commit(
+        "d\(day)", "\(day)", #"[{"k":\#(day),"v":\#(day)},{"k":0,"v":\#(day)}]"#, #"[{"n":\#(day)}]"#)
+      #expect(report.versions.map(\.version) == [day, day])
+    }
+    let report = try commit("again", "2", #"[{"k":9,"v":9}]"#, #"[{"n":22}]"#)
+    #expect(report.versions.map { "\($0.table)@\($0.version)" } == ["stock@5", "notes@4"])
+    #expect(try here.rows("SELECT k, v FROM stock ORDER BY k") == ["0|3", "1|1", "3|3", "9|9"])
+    #expect(try here.warehouse.executions("stock").map(\.version) == [1, 4, 5])
+    #expect(try here.warehouse.executions("stock").map(\.base) == [0, 1, 4])
+    #expect(try here.warehouse.outcome(ofTransaction: "again").versions.map(\.version) == [5, 4])
+    #expect(try here.warehouse.verify().allSatisfy(\.isWhole))
+  }
+
+  @Test func `a version that is held stays held`() throws {
+    let here = try TemporaryWarehouse()
+    try here.ingest("1.json", #"[{"k":1}]"#) {
+      $0.mode = .merge
+      $0.key = ["k"]
+    }
+    try here.ingest("2.json", #"[{"k":2}]"#) { $0.holdsPublication = true }
+    _ = try here.warehouse.commit(request(here, [("t", "3.json", #"[{"k":3}]"#), ("u", "4.json", #"[{"k":4}]"#)]))
+    #expect(try here.rows("SELECT k FROM t") == ["1"])
+    _ = try here.warehouse.publish("t")
+    #expect(try here.rows("SELECT k FROM t ORDER BY k") == ["1", "2", "3"])
+  }
+
+  /// Readers ask for both tables in one statement, as fast as they can, while transactions give both the next number.
+  @Test func `readers see all of a transaction or nothing of it, whenever they look`() throws {
+    let here = try TemporaryWarehouse()
+    let count = 25
+    func commit(_ number: Int) throws {
+      let record = #"[{"k":1,"n":\#(number)}]"#
+      let report = try here.warehouse.commit(
+        {
+          var request = try request(here, [("a", "a.json", record), ("b", "b.json", record)])
+          request.id = "t-\(number)"
+          return request
+        }())
+      #expect(report.outcome == .committed)
+    }
+    try commit(0)
+    let path = here.warehouse.path
+    let readers = (0..<2).map { _ in Reader(of: path, "SELECT a.n, b.n FROM a, b") }
+    for reader in readers { reader.hasLooked.wait() }
+    for number in 1...count { try commit(number) }
+    for reader in readers {
+      let (rows, error) = reader.stop()
+      #expect(error == nil && rows.allSatisfy { $0[0] == $0[1] })
+    }
+    #expect(try here.rows("SELECT a.n, b.n FROM a, b") == ["\(count)|\(count)"])
+  }
+
+  @Test func `a table stands once`() throws {
     let here = try TemporaryWarehouse()
     let feeds = [("t", "a.json", #"[{"k":1}]"#), ("t", "b.json", #"[{"k":2}]"#)]
     #expect(try problem { _ = try here.warehouse.commit(request(here, feeds)) }.kind == .usage)
-    var stateful = try request(here, [feeds[0]])
-    stateful.ingestions[0].mode = .statefulMerge
-    #expect(try problem { _ = try here.warehouse.commit(stateful) }.kind == .usage)
     #expect(here.files().isEmpty)
   }
 

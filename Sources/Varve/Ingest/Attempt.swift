@@ -85,9 +85,11 @@ package final class Attempt {
       switch problem.kind {
       case .usage, .interrupted: try ledger.withdraw(lease)
       case .failed, .refused, .damaged:
-        // What is refused or damaged does not mend itself: it waits for a person.
+        // What is refused or damaged does not mend itself: it waits for a person. A part of a transaction waits for
+        // the whole of it.
         try ledger.fail(
-          lease, problem.description, retry: problem.kind == .failed ? warehouse.retryPolicy : nil,
+          lease, problem.description,
+          retry: problem.kind == .failed && request.transaction == nil ? warehouse.retryPolicy : nil,
           chance: warehouse.surroundings.random.chance(), sources: request.sourceRecords(sources))
       }
     }

@@ -39,6 +39,7 @@ extension IngestRequest {
     note("with_origin", withOrigin)
     if let zstdLevel { object["zstd_level"] = JSONValue(zstdLevel) }
     note("idempotency_key", idempotencyKey)
+    note("transaction", transaction)
     return .object(object)
   }
 
@@ -76,6 +77,7 @@ extension IngestRequest {
     withOrigin = flag("with_origin")
     zstdLevel = json["zstd_level"]?.int
     idempotencyKey = json["idempotency_key"]?.string
+    transaction = json["transaction"]?.string
   }
 }
 

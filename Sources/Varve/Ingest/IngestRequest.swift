@@ -70,6 +70,8 @@ public struct IngestRequest: Sendable {
   /// Plans, and commits nothing.
   public var dryRun: Bool
   public var idempotencyKey: String?
+  /// The transaction that it is a part of, and is not tried again without.
+  package internal(set) var transaction: String?
 
   public init(_ feeds: [FeedRequest], into table: String) {
     self.feeds = feeds

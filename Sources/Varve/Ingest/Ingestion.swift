@@ -94,12 +94,10 @@ final class Ingestion {
 
   /// A commit in waiting: staged, and nothing of it visible.
   struct Prepared {
-    var change: StagedChange
     var staging: StagingArea
-    var bookkeeping: Bookkeeping
-    /// Nil where it makes the table.
-    var base: Snapshot?
-    var creation: TableMetadata?
+    /// One, or those of a backfill.
+    var steps: [Decision.Step]
+    var ingestionID: String
   }
 
   init(
@@ -344,7 +342,7 @@ final class Ingestion {
     return try reportIfIngested(waits: true)
   }
 
-  private func note(_ remark: String) {
+  func note(_ remark: String) {
     remarks.append(remark)
     onEvent(.remark(remark))
   }
@@ -488,20 +486,19 @@ final class Ingestion {
       sources: sources, execution: try request.execution.map { try ExecutionKey(parsing: $0).description },
       rows: change.rows, publishes: !request.holdsPublication, details: details)
     if isHeldBack {
-      prepared = Prepared(
-        change: change, staging: staging, bookkeeping: bookkeeping, base: base,
-        creation: base == nil ? metadata(plan) : nil)
+      let steps =
+        try stateful.map { try self.steps(of: $0.run, $0.replay, change, plan, staging, bookkeeping) }
+        ?? [step(change, plan, staging, bookkeeping)]
+      prepared = Prepared(staging: staging, steps: steps, ingestionID: ingestionID)
       return report(.planned, version: nil, change.rows, ingestionID)
     }
     if let (run, replay) = stateful {
-      let versions = try commit(run, replay, change, plan, staging, bookkeeping)
+      let versions = try commit(run, steps(of: run, replay, change, plan, staging, bookkeeping), staging)
       for committed in versions { onEvent(.committed(table: request.table, version: Int(committed.version))) }
       if versions.count > 1 {
         note(
           "\(versions.count - 1) later execution\(versions.count == 2 ? "" : "s") replayed, up to version \(versions.last?.version ?? 0)"
         )
-      } else if run.isAgain, !run.later.isEmpty {
-        note("stale now, and to be run again in order: \(run.later.map(\.key.description).joined(separator: ", "))")
       }
       return report(.committed, version: versions.last?.version, change.rows, ingestionID)
     }
@@ -527,6 +524,19 @@ final class Ingestion {
       note("the feed changes nothing")
       return report(.unchanged, version: version, change.rows, ingestionID)
     }
+  }
+
+  /// The commit as a step of a decision.
+  func step(
+    _ change: StagedChange, _ plan: IngestPlan, _ staging: StagingArea, _ bookkeeping: Bookkeeping
+  ) -> Decision.Step {
+    guard let base else {
+      return Decision.Step(
+        creating: table.name, as: metadata(plan), staging: staging.transaction, change: change, bookkeeping: bookkeeping
+      )
+    }
+    return Decision.Step(
+      table: table.name, staging: staging.transaction, change: change, bookkeeping: bookkeeping, base: base.version)
   }
 
   func discardQuarantine(_ ingestion: String) throws {

@@ -26,10 +26,11 @@ extension Warehouse {
   public func retry(
     _ ids: [String] = [], onEvent: @escaping (Event) -> Void = { _ in }
   ) throws -> [RetryReport] {
-    guard let ledger = try writableLedger() else {
+    guard let ledger = try writableLedger(), let lake = try lake() else {
       if let id = ids.first { throw unknownIngestion(id) }
       return []
     }
+    try committer.carryOutPending(in: lake)
     try settleAbandoned(ledger)
     var reports: [RetryReport] = []
     if ids.isEmpty {
@@ -43,6 +44,13 @@ extension Warehouse {
         throw Problem(
           .refused, "the ingestion \(id) is the service's, which also pushes it",
           advice: "start varve serve, and POST /api/v1/ingestions/\(id)/requeue")
+      }
+      if let transaction = try ledger.ingestion(id).flatMap({ IngestRequest(text: $0.request)?.transaction }),
+        try ledger.ingestion(id)?.state != .done
+      {
+        throw Problem(
+          .refused, "the ingestion \(id) is part of the transaction \(transaction), which is done whole or not at all",
+          advice: "run `varve transaction` again")
       }
       guard let lease = try ledger.take(id) else {
         let state = try ledger.ingestion(id)?.state
@@ -136,7 +144,9 @@ extension Warehouse {
           lease, outcome: IngestReport.Outcome.committed.rawValue, version: record.version,
           rows: record.bookkeeping?.rows ?? RowCounts())
       } else {
-        try ledger.fail(lease, "the process that did it died", retry: RetryPolicy(firstSeconds: 0), chance: 0)
+        let isAlone = IngestRequest(text: lease.ingestion.request)?.transaction == nil
+        try ledger.fail(
+          lease, "the process that did it died", retry: isAlone ? RetryPolicy(firstSeconds: 0) : nil, chance: 0)
       }
     }
   }

@@ -103,11 +103,11 @@ struct StatefulRun {
 }
 
 extension Ingestion {
-  /// Commits the execution, and behind it the replay of those after it.
-  func commit(
-    _ run: StatefulRun, _ replay: Replay?, _ change: StagedChange, _ plan: IngestPlan, _ staging: StagingArea,
+  /// The execution's commit, and behind it the replay of those after it.
+  func steps(
+    of run: StatefulRun, _ replay: Replay?, _ change: StagedChange, _ plan: IngestPlan, _ staging: StagingArea,
     _ bookkeeping: Bookkeeping
-  ) throws -> [Committed] {
+  ) throws -> [Decision.Step] {
     var bookkeeping = bookkeeping
     bookkeeping.execution = run.key.description
     bookkeeping.fingerprint = run.fingerprint
@@ -119,25 +119,13 @@ extension Ingestion {
     if !run.later.isEmpty, !isReplayed {
       bookkeeping.publishes = request.publishesIncomplete && !request.holdsPublication
     }
-    guard let base = run.base, let head = self.base else {
-      let metadata = settings.metadata(
-        id: warehouse.surroundings.random.uuid(), schema: plan.schema,
-        createdTime: warehouse.surroundings.clock.milliseconds())
-      let commit = Commit(change, creating: table, as: metadata, staging: staging, bookkeeping: bookkeeping)
-      return try committed(warehouse.committer.commit(commit))
-    }
-    guard var replay else {
+    guard var replay, let base = run.base else {
       var change = change
       change.reads = .everything
-      let commit = Commit(
-        change, to: table, base: head, staging: staging, bookkeeping: bookkeeping, refusesRepeat: !request.reingest)
-      let outcome = try committed(warehouse.committer.commit(commit))
-      if case .replay(let stale) = run.situation, stale.isEmpty {
-        try warehouse.committer.showHead(table, reason: "complete since \(run.key) ran again")
-      }
-      return outcome
+      var step = step(change, plan, staging, bookkeeping)
+      if case .replay(let stale) = run.situation { step.completes = stale.isEmpty }
+      return [step]
     }
-
     bookkeeping.details["restored_from"] = JSONValue(base.version)
     try replay.append(change, bookkeeping: bookkeeping)
     if isReplayed {
@@ -155,13 +143,39 @@ extension Ingestion {
         kept.publishes = !request.holdsPublication
         try replay.merge(set, bookkeeping: kept)
       }
+    } else if !run.later.isEmpty {
+      note("stale now, and to be run again in order: \(run.later.map(\.key.description).joined(separator: ", "))")
+    }
+    var steps = replay.steps
+    steps[steps.count - 1].completes = true
+    return steps
+  }
+
+  /// Commits an execution by itself.
+  func commit(_ run: StatefulRun, _ steps: [Decision.Step], _ staging: StagingArea) throws -> [Committed] {
+    guard run.isAgain, let head = base else {
+      let step = steps[0]
+      let commit: Commit
+      if let creation = step.creation {
+        commit = Commit(step.change, creating: table, as: creation, staging: staging, bookkeeping: step.bookkeeping)
+      } else {
+        guard let head = base else { preconditionFailure("a table that is not made has a head") }
+        commit = Commit(
+          step.change, to: table, base: head, staging: staging, bookkeeping: step.bookkeeping,
+          refusesRepeat: !request.reingest)
+      }
+      let outcome = try committed(warehouse.committer.commit(commit))
+      if step.completes, step.bookkeeping.publishes {
+        try warehouse.committer.showHead(table, reason: "complete since \(run.key) ran again")
+      }
+      return outcome
     }
     // Of the head too, so that ids differ even where randomness is rehearsed.
     let seed = [warehouse.surroundings.random.identifier(), head.entrySHA256, run.key.description, run.fingerprint]
     let id = String(Digest.sha256(Array(seed.joined(separator: "\n").utf8)).prefix(32))
-    let decision = Decision(id: id, steps: replay.steps)
     guard let lake = try warehouse.lake() else { preconditionFailure("the warehouse holds the table") }
-    return try warehouse.committer.commit(decision, in: lake, areas: [staging.transaction: staging])
+    return try warehouse.committer.commit(
+      Decision(id: id, steps: steps), in: lake, areas: [staging.transaction: staging])
   }
 
   private func committed(_ outcome: CommitOutcome) throws -> [Committed] {

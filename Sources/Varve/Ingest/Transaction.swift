@@ -21,9 +21,14 @@ public struct TransactionReport: Sendable {
     case committed
     /// Its feeds are in their tables already, or had no effect.
     case unchanged
-    /// It is decided, and the next command that writes carries out the rest of it.
+    /// It is decided, and the next command that writes carries out the rest of it. Readers see nothing of it before.
     case decided
-    /// Nothing was ever committed under that id.
+    /// A process is preparing it.
+    case inProgress = "in_progress"
+    /// It failed, or its process died before it was decided: nothing of it was committed, or ever will be. The same id
+    /// may be used again.
+    case rolledBack = "rolled_back"
+    /// No transaction ever had that id.
     case unknown
   }
 
@@ -33,47 +38,86 @@ public struct TransactionReport: Sendable {
   public var reports: [IngestReport] = []
   /// The version that each table got.
   public var versions: [(table: String, version: Int)] = []
+  /// Why it was rolled back.
+  public var reason: String?
 }
 
 extension Warehouse {
   /// Ingests into several tables, and commits all of it or nothing.
   ///
   /// Everything is staged first; then one file decides. A crash before it leaves the old versions, one after it is made up
-  /// for by the next writer. Each table shows its new version to readers in a moment of its own.
+  /// for by the next writer. Readers are shown all new versions in one moment.
   public func commit(
     _ transaction: TransactionRequest, onEvent: @escaping (Event) -> Void = { _ in }
   ) throws -> TransactionReport {
     try check(transaction)
     let id = transaction.id ?? surroundings.random.identifier()
-    let known = try outcome(ofTransaction: id)
-    guard known.outcome == .unknown else {
-      _ = try writable()
+    let lake = try writable()
+    if try lake.decision(id) != nil { return try outcome(ofTransaction: id) }
+    // Held until its end; whoever does the same transaction waits here.
+    let mark = try lake.begin(id)
+    defer { withExtendedLifetime(mark) {} }
+    if try lake.decision(id) != nil {
+      if try lake.versions(of: lake.decision(id)!).allSatisfy({ $0 != nil }) { try lake.end(id, nil) }
       return try outcome(ofTransaction: id)
     }
-    for attempt in 1... {
+    let attempts = transaction.ingestions.map { request in
+      var request = request
+      request.transaction = id
+      return Attempt(self, request, onEvent: onEvent)
+    }
+    do {
+      for attempt in attempts { attempt.begin() }
+      let report = try retried(transaction, id: id, attempts, mark, in: lake, onEvent)
+      if report.outcome == .unchanged { try lake.end(id, .init(.unchanged, "there was nothing to commit")) }
+      for (attempt, report) in zip(attempts, report.reports) { attempt.finish(report) }
+      return report
+    } catch {
+      // Once it is decided, only carrying it out is left, and the ledger learns of it from the log.
+      guard (try? lake.decision(id) == nil) == true else { throw error }
+      for attempt in attempts { attempt.fail(error) }
+      try? lake.end(id, transaction.id == nil ? nil : .init(.rolledBack, "\(error)"))
+      throw error
+    }
+  }
+
+  private static let transactionAttemptsMax = 5
+
+  /// Prepares and commits, and again where a table was changed meanwhile.
+  private func retried(
+    _ transaction: TransactionRequest, id: String, _ attempts: [Attempt], _ mark: FileLock,
+    in lake: VarveLake.Warehouse, _ onEvent: @escaping (Event) -> Void
+  ) throws -> TransactionReport {
+    for count in 1... {
       do {
-        return try commit(transaction, id: id, onEvent)
-      } catch let problem as Problem where problem.kind == .refused && attempt < Warehouse.transactionAttemptsMax {
-        guard try outcome(ofTransaction: id).outcome == .unknown, isConflict(problem) else { throw problem }
+        return try commit(transaction, id: id, attempts, mark, in: lake, onEvent)
+      } catch let problem as Problem where problem.kind == .refused && count < Warehouse.transactionAttemptsMax {
+        guard try lake.decision(id) == nil, problem.advice == "try again" else { throw problem }
         onEvent(.remark("\(problem)"))
       }
     }
     preconditionFailure("attempts end with an answer or an error")
   }
 
-  private static let transactionAttemptsMax = 5
-
-  private func isConflict(_ problem: Problem) -> Bool { problem.advice == "try again" }
-
-  /// What became of a transaction. Can be asked for ever.
+  /// What became of a transaction. Can be asked for ever, and writes nothing.
   public func outcome(ofTransaction id: String) throws -> TransactionReport {
     guard Layout.isIdentifier(id) else { throw Warehouse.badIdentifier(id) }
-    guard let lake = try lake(), let decision = try lake.decision(id) else {
-      return TransactionReport(id: id, outcome: .unknown)
+    guard let lake = try lake() else { return TransactionReport(id: id, outcome: .unknown) }
+    // The mark first: one that is gone by then has left a decision or an end.
+    let mark = try lake.mark(of: id)
+    guard let decision = try lake.decision(id) else {
+      var report = TransactionReport(id: id, outcome: .unknown)
+      let end = mark == .abandoned ? .ofDeadWriter : try lake.end(of: id)
+      if let end {
+        report.outcome = end.outcome == .unchanged ? .unchanged : .rolledBack
+        report.reason = end.reason
+      }
+      if mark == .held { report.outcome = .inProgress }
+      return report
     }
     var report = TransactionReport(id: id, outcome: .committed)
     for (step, version) in zip(decision.steps, try lake.versions(of: decision)) {
-      if let version { report.versions.append((step.table, Int(version))) } else { report.outcome = .decided }
+      if let version { report.note(step.table, version) } else { report.outcome = .decided }
     }
     if try !lake.isCarriedOut(id) { report.outcome = .decided }
     return report
@@ -87,13 +131,10 @@ extension Warehouse {
       try TableName.check(request.table)
       guard tables.insert(request.table).inserted else {
         throw Problem(
-          .usage, at: [request.table], "stands twice in the transaction", advice: "name all its feeds in one ingestion")
+          .usage, at: [request.table], "stands twice in the transaction, which makes one act of each table",
+          advice: "name all its feeds in one ingestion, or make two transactions")
       }
       guard !request.feeds.isEmpty else { throw Problem(.usage, at: [request.table], "there is no feed to ingest") }
-      guard request.mode != .statefulMerge else {
-        throw Problem(
-          .usage, at: [request.table], "a stateful merge commits by itself", advice: "run it with varve ingest")
-      }
     }
   }
 
@@ -102,27 +143,23 @@ extension Warehouse {
   }
 
   private func commit(
-    _ transaction: TransactionRequest, id: String, _ onEvent: @escaping (Event) -> Void
+    _ transaction: TransactionRequest, id: String, _ attempts: [Attempt], _ mark: FileLock,
+    in lake: VarveLake.Warehouse, _ onEvent: @escaping (Event) -> Void
   ) throws -> TransactionReport {
-    let files = try transaction.ingestions.map { try $0.feeds.map { try SourceFile(path: $0.path) } }
-    let lake = try writable()
+    let files = try transaction.ingestions.map { try $0.feeds.map { try SourceFile(path: $0.path, name: $0.name) } }
     var prepared: [Ingestion] = []
     do {
       var report = TransactionReport(id: id, outcome: .unchanged)
-      for (request, files) in zip(transaction.ingestions, files) {
-        let attempt = Attempt(self, request, onEvent: onEvent)
+      for (number, request) in transaction.ingestions.enumerated() {
         let ingestion = try Ingestion(
-          self, request, files: files, table: lake.prepare(request.table), attempt: attempt, onEvent: onEvent)
-        guard ingestion.settings.mode != .statefulMerge else {
-          throw Problem(
-            .usage, at: [request.table], "a stateful merge commits by itself", advice: "run it with varve ingest")
-        }
+          self, request, files: files[number], table: lake.prepare(request.table), attempt: attempts[number],
+          onEvent: onEvent)
         ingestion.isHeldBack = true
         prepared.append(ingestion)
         report.reports.append(try ingestion.run())
       }
       try surroundings.checkInterrupted()
-      try decide(id, prepared, in: lake, &report)
+      try decide(id, prepared, mark, in: lake, &report)
       for ingestion in prepared where ingestion.prepared == nil { try lake.discardIfUnused(ingestion.table) }
       for (table, version) in report.versions { onEvent(.committed(table: table, version: version)) }
       return report
@@ -132,7 +169,7 @@ extension Warehouse {
         for ingestion in prepared {
           if let waiting = ingestion.prepared {
             try? waiting.staging.abandon()
-            try? ingestion.discardQuarantine(waiting.bookkeeping.ingestion)
+            try? ingestion.discardQuarantine(waiting.ingestionID)
           }
           try? lake.discardIfUnused(ingestion.table)
         }
@@ -142,34 +179,31 @@ extension Warehouse {
   }
 
   private func decide(
-    _ id: String, _ ingestions: [Ingestion], in lake: VarveLake.Warehouse, _ report: inout TransactionReport
+    _ id: String, _ ingestions: [Ingestion], _ mark: FileLock, in lake: VarveLake.Warehouse,
+    _ report: inout TransactionReport
   ) throws {
-    var steps: [Decision.Step] = []
-    var areas: [String: StagingArea] = [:]
-    for ingestion in ingestions {
-      guard let waiting = ingestion.prepared else { continue }
-      let (table, staging) = (ingestion.table.name, waiting.staging.transaction)
-      areas[staging] = waiting.staging
-      if let base = waiting.base {
-        steps.append(
-          Decision.Step(
-            table: table, staging: staging, change: waiting.change, bookkeeping: waiting.bookkeeping,
-            base: base.version))
-      } else if let creation = waiting.creation {
-        steps.append(
-          Decision.Step(
-            creating: table, as: creation, staging: staging, change: waiting.change,
-            bookkeeping: waiting.bookkeeping))
-      }
-    }
+    let prepared = ingestions.compactMap(\.prepared)
+    let steps = prepared.flatMap(\.steps)
     guard !steps.isEmpty else { return }
-    let committed = try committer.commit(Decision(id: id, steps: steps), in: lake, areas: areas)
+    let areas = Dictionary(uniqueKeysWithValues: prepared.map { ($0.staging.transaction, $0.staging) })
+    let committed = try committer.commit(Decision(id: id, steps: steps), in: lake, areas: areas, mark: mark)
     report.outcome = .committed
     for (step, version) in zip(steps, committed) {
-      report.versions.append((step.table, Int(version.version)))
+      report.note(step.table, version.version)
       guard let index = report.reports.firstIndex(where: { $0.table == step.table }) else { continue }
       report.reports[index].outcome = .committed
       report.reports[index].version = Int(version.version)
+    }
+  }
+}
+
+extension TransactionReport {
+  /// A table's last version counts, where a backfill made several.
+  fileprivate mutating func note(_ table: String, _ version: Int64) {
+    if let index = versions.firstIndex(where: { $0.table == table }) {
+      versions[index].version = Int(version)
+    } else {
+      versions.append((table, Int(version)))
     }
   }
 }
@@ -206,7 +240,8 @@ extension TransactionRequest {
       }
       // What was not understood would not come back.
       let understood = request.json
-      for member in object.members where understood[member.key] == nil && !TransactionRequest.isPreset(member.value) {
+      for member in object.members
+      where member.key == "transaction" || understood[member.key] == nil && !TransactionRequest.isPreset(member.value) {
         throw wrong("ingestion \(number + 1): \"\(member.key)\" is unknown, or its value is")
       }
       for (feed, back) in zip(object["feeds"]?.array ?? [], understood["feeds"]?.array ?? []) {

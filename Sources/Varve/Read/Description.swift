@@ -50,8 +50,9 @@ extension Warehouse {
   public func tables() throws -> [TableSummary] {
     guard let lake = try lake() else { return [] }
     return try lake.tableNames().compactMap { name in
-      // A table may go away between the listing and the look at it.
-      guard let snapshot = try lake.table(name)?.snapshot() else { return nil }
+      // A table may go away between the listing and the look at it, and one that a transaction makes is not shown yet.
+      guard let table = try lake.table(name), try table.publishedVersion() != nil else { return nil }
+      let snapshot = try table.snapshot()
       return TableSummary(
         name: name, version: Int(snapshot.version), rowCount: try snapshot.rowCount(),
         columnCount: snapshot.schema.fields.count, key: snapshot.metadata.key,

@@ -60,30 +60,56 @@ extension Warehouse {
   ///
   /// `"products@history"` has every state that a row was in, and from which version to which it was (`HistoryColumn`).
   /// Readers' versions are what each table's proxy shows. A table stays as it was when the statement first named it,
-  /// whatever is committed meanwhile.
+  /// whatever is committed meanwhile; of a transaction over several of the tables, all is seen or nothing.
   public func query(_ sql: String, limits: QueryLimits = QueryLimits()) throws -> QueryResult {
-    QueryResult(try session(limits).query(sql))
+    QueryResult(try inOneMoment(limits) { try $0.query(sql) })
   }
 
   /// What a query would read, in the order of its loops.
   public func explain(_ sql: String) throws -> [QueryPlan] {
-    try session(QueryLimits()).explain(sql).map {
+    try inOneMoment(QueryLimits()) { try $0.explain(sql) }.map {
       QueryPlan(table: $0.table, lines: $0.lines, lookupColumns: $0.lookupColumns)
     }
   }
 
-  private func session(_ limits: QueryLimits) throws -> QuerySession {
-    try QuerySession(
-      Catalog(warehouse: self),
-      limits: VarveSQLite.QueryLimits(
-        rowsMax: limits.rowsMax, secondsMax: limits.secondsMax, joinBytesMax: limits.joinBytesMax,
-        isInterrupted: { [surroundings] in limits.isInterrupted() || surroundings.isInterrupted() }))
+  /// Prepares a statement, and again where a transaction was shown between the looks at its tables.
+  private func inOneMoment<Result>(_ limits: QueryLimits, _ prepare: (QuerySession) throws -> Result) throws -> Result {
+    for _ in 0..<looksMax {
+      let catalog = Catalog(self)
+      let session = try QuerySession(
+        catalog,
+        limits: VarveSQLite.QueryLimits(
+          rowsMax: limits.rowsMax, secondsMax: limits.secondsMax, joinBytesMax: limits.joinBytesMax,
+          isInterrupted: { [surroundings] in limits.isInterrupted() || surroundings.isInterrupted() }))
+      let result = try prepare(session)
+      if try catalog.sawOneMoment() { return result }
+    }
+    throw Problem(
+      .failed, "transactions changed the tables of the query faster than it could look at them, \(looksMax) times",
+      advice: "try again")
   }
 }
 
+/// How often a query looks at its tables while transactions change them.
+private let looksMax = 1_000
+
 /// The tables of a warehouse as a query finds them, by reference.
-private struct Catalog: QueryCatalog {
-  let warehouse: Warehouse
+private final class Catalog: QueryCatalog {
+  private let warehouse: Warehouse
+  /// What readers were shown of the tables that the query names without a version.
+  private var shown: [(table: Table, version: Int64)] = []
+
+  init(_ warehouse: Warehouse) { self.warehouse = warehouse }
+
+  /// Whether all tables could be seen so at one moment: none of them has since been shown a step of a decision, which
+  /// a table that was looked at later would show already.
+  func sawOneMoment() throws -> Bool {
+    guard shown.count > 1 else { return true }
+    return try shown.allSatisfy { table, version in
+      guard let now = try table.publishedVersion(), now > version else { return true }
+      return try ((version + 1)...now).allSatisfy { try table.log.entry($0)?.isStepOfDecision != true }
+    }
+  }
 
   func table(named name: String) throws -> (any QueryTable)? {
     if name.hasSuffix("@history") {
@@ -97,7 +123,15 @@ private struct Catalog: QueryCatalog {
       return nil
     }
     guard let table = try warehouse.lake()?.table(reference.table) else { return nil }
-    let snapshot = try table.snapshot(at: Table.Selector(reference.version, table: reference.table))
+    let snapshot: Snapshot
+    if reference.version == .latest {
+      // One that a transaction makes is not there before all of it is.
+      guard let version = try table.publishedVersion() else { return nil }
+      snapshot = try table.snapshot(at: .version(version))
+      shown.append((table, version))
+    } else {
+      snapshot = try table.snapshot(at: Table.Selector(reference.version, table: reference.table))
+    }
     return TableVersion(contents: try snapshot.contents(), version: snapshot.version)
   }
 

@@ -27,7 +27,7 @@ extension Warehouse {
     to name: String, bookkeeping: Bookkeeping, isDryRun: Bool = false,
     plan: @escaping @Sendable (Snapshot) throws -> (change: StagedChange, properties: [String: String?])?
   ) throws -> ChangeReport {
-    let table = try table(name)
+    let table = try tableToChange(name)
     let base = try table.snapshot(at: .head)
     guard let planned = try plan(base) else { return report(name, base.version, .unchanged, RowCounts()) }
     if isDryRun { return report(name, base.version, .planned, planned.change.rows) }

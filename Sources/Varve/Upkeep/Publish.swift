@@ -43,7 +43,7 @@ extension Warehouse {
   ///   - unpins: lets go of a pinned version; without it, moving readers away from one is refused.
   public func publish(_ reference: String, pins: Bool = false, unpins: Bool = false) throws -> Publication {
     let parsed = try TableReference(parsing: reference)
-    let table = try table(parsed.table)
+    let table = try tableToChange(parsed.table)
     let head = try table.snapshot(at: .head).version
     let wanted =
       parsed.version == .latest
@@ -80,7 +80,7 @@ extension Warehouse {
 
   /// Takes a table away. It lies in the warehouse's `_trash/` as it was; `bringBack` undoes it. Returns where.
   public func drop(_ table: String) throws -> String {
-    let table = try self.table(table)
+    let table = try tableToChange(table)
     guard let lake = try lake() else { preconditionFailure("a table lies in a warehouse") }
     return try lake.drop(table, clock: surroundings.clock)
   }

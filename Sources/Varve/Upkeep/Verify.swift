@@ -50,7 +50,14 @@ extension Warehouse {
   /// Puts right what follows from the log or is proven by a digest. Of data nothing is guessed: a part whose bytes are
   /// nowhere stays as it is.
   public func repair(_ table: String? = nil) throws -> [RepairReport] {
-    try tablesForUpkeep(table).map { table in
+    if let lake = try lake() {
+      do {
+        try committer.carryOutPending(in: lake)
+      } catch let problem as Problem where problem.kind == .damaged {
+        // The audit names what is in its way.
+      }
+    }
+    return try tablesForUpkeep(table).map { table in
       let report = try Repair(table, clock: surroundings.clock, parallelism: threads, progress: progress()).run()
       return RepairReport(
         table: table.name, mended: report.mended.map(Verification.Finding.init),

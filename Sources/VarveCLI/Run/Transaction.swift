@@ -39,15 +39,19 @@ private func sentence(on report: TransactionReport) -> String {
     case .unchanged: "unchanged"
     case .decided:
       "decided, and carried out by the next command that writes" + (versions.isEmpty ? "" : ": \(versions)")
-    case .unknown: "unknown: nothing was committed under this id"
+    case .inProgress: "in progress"
+    case .rolledBack: "rolled back: \(printable(report.reason ?? ""))"
+    case .unknown: "unknown: there never was one of this id"
     }
   return "transaction \(report.id): \(fate)"
 }
 
 private func json(of report: TransactionReport) -> JSONValue {
-  [
+  var object: JSONObject = [
     "id": .init(report.id), "outcome": .init(report.outcome.rawValue),
     "versions": .object(JSONObject(report.versions.map { ($0.table, JSONValue($0.version)) })),
     "ingestions": .array(report.reports.map(json(of:))),
   ]
+  if let reason = report.reason { object["reason"] = .init(reason) }
+  return .object(object)
 }

@@ -4,10 +4,11 @@ internal import VarveTables
 extension Committer {
   /// Commits all steps as one decision: every table ends behind its last step, or stays as it is.
   ///
-  /// `areas` are the staging areas by transaction. Throws `refused` when a table moved on since its steps were planned;
-  /// then nothing was done, and planning anew is in place.
+  /// `areas` are the staging areas by transaction; `mark` is what `begin` gave, where the transaction was begun before.
+  /// Throws `refused` when a table moved on since its steps were planned; then nothing was done, and planning anew is in
+  /// place.
   package func commit(
-    _ decision: Decision, in warehouse: Warehouse, areas: [String: StagingArea]
+    _ decision: Decision, in warehouse: Warehouse, areas: [String: StagingArea], mark: FileLock? = nil
   ) throws -> [Committed] {
     var tables: [String: Table] = [:]
     for name in decision.tables { tables[name] = try warehouse.prepare(name) }
@@ -22,7 +23,7 @@ extension Committer {
           .refused, at: [step.table], "was changed while its new versions were prepared", advice: "try again")
       }
     }
-    let mark = try warehouse.markPending(decision.id)
+    let mark = try mark ?? warehouse.begin(decision.id)
     defer { withExtendedLifetime(mark) {} }
     for step in decision.steps {
       guard let area = areas[step.staging] else { continue }
@@ -71,7 +72,7 @@ extension Committer {
       defer { withExtendedLifetime(mark) {} }
       try warehouse.storage.removeIfPresent(Layout.transactionDraft(id))
       guard let decision = try warehouse.decision(id) else {
-        try warehouse.unmarkPending(id)
+        try warehouse.end(id, .ofDeadWriter)
         continue
       }
       var tables: [String: Table] = [:]
@@ -118,7 +119,9 @@ extension Committer {
     }
     for name in decision.tables {
       guard let table = tables[name], let last = decision.steps.last(where: { $0.table == name }) else { continue }
-      if last.bookkeeping.publishes { try show(table, reason: "decision \(decision.id)") }
+      // Whoever recorded the step may have died before it came to the proxy.
+      try Recovery(table: table, clock: clock).rollProxyForward()
+      if last.completes, last.bookkeeping.publishes { try show(table, reason: "decision \(decision.id)") }
     }
     for area in areas.values { try area.remove() }
     try warehouse.unmarkPending(decision.id)
@@ -232,60 +235,4 @@ extension Committer {
 extension Decision.Step {
   /// A version that is in the log, to look for its head from.
   fileprivate var hint: Int64? { base < 0 ? nil : base }
-}
-
-/// Where decisions lie in a warehouse.
-extension Warehouse {
-  /// What was decided under that id; nil where nothing was. Decisions are kept for ever.
-  package func decision(_ id: String) throws -> Decision? {
-    guard Layout.isIdentifier(id), let bytes = try storage.read(Layout.transaction(id)) else { return nil }
-    return try Decision(bytes, place: [storage.path, Layout.transaction(id)])
-  }
-
-  /// The version of its table that each step became; nil where it has not been carried out.
-  package func versions(of decision: Decision) throws -> [Int64?] {
-    try decision.steps.indices.map { index in
-      guard let table = try table(decision.steps[index].table), let head = try table.head() else { return nil }
-      let base = decision.steps[index].base
-      guard head > base else { return nil }
-      return try ((base + 1)...head).first { try decision.step(of: table.log.entry(existing: $0)) == index }
-    }
-  }
-
-  /// Whether all of it has been carried out.
-  package func isCarriedOut(_ id: String) throws -> Bool { try !storage.exists(Layout.pendingTransaction(id)) }
-
-  func pendingDecisions() throws -> [String] {
-    try storage.list(Layout.pendingTransactions).filter(Layout.isIdentifier).sorted()
-  }
-
-  func markPending(_ id: String) throws -> FileLock {
-    for parent in try storage.makeDirectories(Layout.pendingTransactions) { try storage.sync(parent) }
-    // Not read-only: a lock opens it for writing.
-    try storage.write(Layout.pendingTransaction(id), [])
-    guard let lock = try storage.lock(Layout.pendingTransaction(id), waits: false) else {
-      throw Problem(.failed, at: [storage.path], "the transaction \(id) is under way already")
-    }
-    try storage.sync(Layout.pendingTransactions)
-    return lock
-  }
-
-  func lockPending(_ id: String) throws -> FileLock? {
-    guard try storage.exists(Layout.pendingTransaction(id)) else { return nil }
-    return try storage.lock(Layout.pendingTransaction(id), waits: false)
-  }
-
-  func unmarkPending(_ id: String) throws { try storage.removeIfPresent(Layout.pendingTransaction(id)) }
-
-  /// The moment from which the decision counts.
-  func decide(_ decision: Decision) throws {
-    let draft = Layout.transactionDraft(decision.id)
-    try storage.removeIfPresent(draft)
-    try storage.write(draft, decision.bytes, isSealed: true)
-    guard try storage.link(draft, as: Layout.transaction(decision.id)) else {
-      throw Problem(.refused, at: [storage.path], "the transaction \(decision.id) was decided before")
-    }
-    try storage.sync(Layout.transactions)
-    try storage.removeIfPresent(draft)
-  }
 }

@@ -4,12 +4,16 @@ internal import VarveTables
 /// Several commits that count as one (architecture, "Several commits as one"): all staged first, then decided by one
 /// file, `_transactions/<id>.json`, and from there only carried out.
 ///
-/// | a crash after | leaves | and the next writer |
-/// | --- | --- | --- |
-/// | staging | staging directories without owner | sweeps them |
-/// | the pending mark | `_transactions/pending/<id>` and no decision | takes the mark away |
-/// | the decision | steps that are not recorded yet, proxies held | carries them out, in order |
-/// | the last step | a proxy that is held | publishes, and takes the mark away |
+/// Readers are shown all of it or nothing: while the mark `_transactions/pending/<id>` lies beside the decision, each
+/// of its tables is shown as it was before. Removing the mark is the one step that shows all of them (`Table.shown`).
+///
+/// | a crash after | leaves | readers see | and the next writer |
+/// | --- | --- | --- | --- |
+/// | the pending mark | `_transactions/pending/<id>` and no decision | the old versions | notes that it came to nothing, takes the mark away |
+/// | staging | that, and staging directories without owner | the old versions | sweeps them too |
+/// | the decision | steps that are not recorded yet, proxies held | the old versions | carries them out, in order |
+/// | the last step | the mark | the old versions | takes the mark away |
+/// | the mark's removal | nothing | the new versions | – |
 ///
 /// A step may remove files that a step before it staged: they are named by where they lie in staging until it is placed.
 package struct Decision: Sendable {
@@ -29,6 +33,8 @@ package struct Decision: Sendable {
     package var base: Int64
     /// What the table is to be, where the step makes it.
     package var creation: TableMetadata?
+    /// Whether the step completes what readers were held for: then they see it, though they were held before.
+    package var completes = false
 
     /// The first version of a new table.
     package init(
@@ -68,6 +74,11 @@ package struct Decision: Sendable {
     else { return nil }
     return mark["step"]?.int
   }
+}
+
+extension LogEntry {
+  /// Whether it was decided together with others.
+  package var isStepOfDecision: Bool { bookkeeping?.details["decision"] != nil }
 }
 
 // MARK: JSON
@@ -116,6 +127,7 @@ extension Decision.Step {
       "restored": .array(change.restored.map { live($0, schema) }), "rows": change.rows.json,
     ]
     if let creation { object["creation"] = creation.json }
+    if completes { object["completes"] = true }
     return .object(object)
   }
 
@@ -170,5 +182,6 @@ extension Decision.Step {
     bookkeeping.previousEntry = nil
     self.init(table: table, staging: staging, change: change, bookkeeping: bookkeeping, base: base)
     creation = try json["creation"].map { try TableMetadata(json: $0, place: place) }
+    completes = json["completes"]?.boolean ?? false
   }
 }

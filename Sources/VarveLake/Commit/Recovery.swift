@@ -9,6 +9,10 @@ struct Recovery {
   private var log: DeltaLog { table.log }
 
   func run() throws {
+    if let id = try table.decisionUnderWay() {
+      throw Problem(
+        .refused, at: [table.name], "the transaction \(id) is decided, and not carried out yet", advice: "try again")
+    }
     try sweepLoneCreation()
     try sweepStaging()
     try rollProxyForward()
@@ -57,7 +61,7 @@ struct Recovery {
   private func belongsToDecision(_ path: String) throws -> Bool {
     guard let mark = try storage.read(Layout.join(path, Layout.decisionMark)) else { return false }
     let id = String(decoding: mark, as: UTF8.self)
-    guard let warehouse = try Warehouse.open(Layout.parent(storage.path)) else { return false }
+    guard let warehouse = try table.warehouse() else { return false }
     return try warehouse.decision(id) != nil && !warehouse.isCarriedOut(id)
   }
 
@@ -98,7 +102,7 @@ struct Recovery {
   }
 
   /// Brings a proxy that follows the log up to it, and no further than each commit says.
-  private func rollProxyForward() throws {
+  func rollProxyForward() throws {
     var proxy = try Proxy.read(storage)
     guard let head = try log.head(hint: proxy?.version) else { return }
     if let held = proxy, held.mode == .held, let version = held.heldFor,

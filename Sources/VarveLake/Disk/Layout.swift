@@ -103,6 +103,10 @@ package enum Layout {
   /// A file for each decision that may not be carried out yet, locked by its writer.
   package static let pendingTransactions = "_transactions/pending"
   package static func pendingTransaction(_ id: String) -> String { "\(pendingTransactions)/\(id)" }
+  /// What became of transactions that committed nothing.
+  static let endedTransactions = "_transactions/ended"
+  static func endedTransaction(_ id: String) -> String { "\(endedTransactions)/\(id).json" }
+  static func endedTransactionDraft(_ id: String) -> String { "\(endedTransaction(id)).tmp" }
   /// In a staging directory: the id of the decision that it belongs to.
   package static let decisionMark = "decision"
   /// Ids are one path component of letters, digits, `-` and `_`.

@@ -85,13 +85,16 @@ extension Storage {
     return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
   }
 
-  /// An exclusive `flock` on a file or directory, made where missing when it is a file. Nil when another holds it and
-  /// `waits` is false. It ends with the value, or with the process.
-  package func lock(_ path: String, isDirectory: Bool = false, waits: Bool) throws -> FileLock? {
-    let flags = isDirectory ? O_RDONLY | O_DIRECTORY | O_CLOEXEC : O_RDWR | O_CREAT | O_CLOEXEC
+  /// An exclusive `flock` on a file or directory, made where missing when it is a file and `creates`. Nil when another
+  /// holds it and `waits` is false, or when nothing lies there. It ends with the value, or with the process.
+  package func lock(
+    _ path: String, isDirectory: Bool = false, waits: Bool, creates: Bool = true
+  ) throws -> FileLock? {
+    let isMade = creates && !isDirectory
+    let flags = isMade ? O_RDWR | O_CREAT | O_CLOEXEC : O_RDONLY | O_CLOEXEC | (isDirectory ? O_DIRECTORY : 0)
     let file = varve_open_beneath(descriptor, path, flags, Storage.fileMode)
     guard file >= 0 else {
-      if isDirectory, errno == ENOENT { return nil }
+      if !isMade, errno == ENOENT { return nil }
       throw problem("open", path)
     }
     while flock(file, waits ? LOCK_EX : LOCK_EX | LOCK_NB) != 0 {

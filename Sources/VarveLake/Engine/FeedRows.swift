@@ -87,8 +87,8 @@ final class FeedRows {
     }
     layout?.derive(&batch)
     if let recordKey {
-      let sources = try recordKey.sources.map { field, value, absent in
-        var column = try spooled.columns[value].known(as: field.type)
+      let sources = recordKey.sources.map { field, value, absent in
+        var column = spooled.columns[value].known(as: field.type)
         if let absent {
           let isAbsent = spooled.columns[absent].trues
           column.setNull(rows: isAbsent.indices.filter { isAbsent[$0] })

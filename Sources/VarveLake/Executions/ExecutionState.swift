@@ -1,4 +1,4 @@
-package import VarveTables
+internal import VarveTables
 
 /// What the executions of a table have done to it, told by its own log alone: no scheduler's memory is asked.
 package struct ExecutionState: Sendable {

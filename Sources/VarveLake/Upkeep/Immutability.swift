@@ -1,4 +1,4 @@
-package import VarveTables
+internal import VarveTables
 
 /// That a table is write-once: what a commit placed is never added to, and nothing of a version is vacuumed before its time.
 ///

@@ -49,8 +49,8 @@ package struct Repair {
       let before = try Audit(table, parallelism: parallelism, progress: progress).run()
       try Recovery(table: table, clock: clock).run()
       mended += before.findings.filter { $0.kind == .unfinished }
-    } catch let problem as Problem where problem.kind == .damaged {
-      // Damage that cannot be put right stands in the way of it; the audit names it.
+    } catch let problem as Problem where problem.kind == .damaged || problem.kind == .refused {
+      // Damage that cannot be put right stands in the way of it, and the audit names it; or of a decision.
     }
     let audit = try Audit(table, parallelism: parallelism, progress: progress).run()
     let left = Set(audit.findings.map { ExactText($0.path) })

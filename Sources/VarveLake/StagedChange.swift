@@ -12,23 +12,30 @@ package struct LiveFile: Hashable, Sendable {
   /// Milliseconds since 1970.
   package var modificationTime: Int64
   package var statistics: FileStatistics?
-  /// `storageType` and `pathOrInlineDv` of its deletion vector, as the log spells them.
-  package var deletionVectorID: String?
+  /// The rows of it that are struck out; nil where there are none.
+  package var deletionVector: DeletionVector?
+
+  package var deletionVectorID: String? { deletionVector?.id }
+  package var key: FileKey { FileKey(path: ExactText(path), deletionVectorID: deletionVectorID) }
+
+  /// The rows that are not struck out; nil where the log does not say how many the file has.
+  package var rowCount: Int? { statistics.map { $0.rowCount - (deletionVector?.rowCount ?? 0) } }
 
   package init(
     path: String, partition: [String?], byteCount: Int, modificationTime: Int64, statistics: FileStatistics? = nil,
-    deletionVectorID: String? = nil
+    deletionVector: DeletionVector? = nil
   ) {
     self.path = path
     self.partition = partition
     self.byteCount = byteCount
     self.modificationTime = modificationTime
     self.statistics = statistics
-    self.deletionVectorID = deletionVectorID
+    self.deletionVector = deletionVector
   }
 }
 
-/// What the log says about the rows of one file. Bounds hold for every value, and may be wider than needed.
+/// What the log says about the rows of one file, those that are struck out among them. Bounds hold for every value, and
+/// may be wider than needed.
 package struct FileStatistics: Hashable, Sendable {
   package var rowCount: Int
   /// By column name; a column without an entry is not bounded.
@@ -102,7 +109,8 @@ package struct StagedChange: Sendable {
   package var added: [StagedPartition]
   /// Live files of the base that the new version no longer has.
   package var removed: [LiveFile]
-  /// Files of older versions, not live in the base, that are live again: nothing is written for them.
+  /// Files that are there already and are live from now on: those of older versions, and those of which other rows
+  /// are struck out (`removed` has them as they were). Nothing is written for them.
   package var restored: [LiveFile] = []
   /// The schema of the new version.
   package var schema: Schema

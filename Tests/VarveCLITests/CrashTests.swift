@@ -32,6 +32,15 @@ import Testing
       ],
       command: ["ingest", "2.csv", "--into", "t"]),
     Scenario(
+      name: "merge that strikes rows out",
+      preparations: [
+        [
+          "ingest", "1.csv", "--into", "t", "--partition-by", "market", "--key", "sku", "--mode", "merge", "--updates",
+          "merge-on-read",
+        ]
+      ],
+      command: ["ingest", "2.csv", "--into", "t"]),
+    Scenario(
       name: "overwrite of a partition", preparations: [["ingest", "1.csv", "--into", "t", "--partition-by", "market"]],
       command: ["ingest", "3.csv", "--into", "t", "--mode", "overwrite", "--partition", "market=DE"]),
     Scenario(
@@ -51,6 +60,13 @@ import Testing
       preparations: [executed("1", of: "1.csv"), executed("2", of: "2.csv"), executed("3", of: "3.csv")],
       command: executed("1", of: "3.csv")),
     Scenario(
+      name: "backfill that strikes rows out",
+      preparations: [
+        executed("1", of: "1.csv") + ["--updates", "merge-on-read"], executed("2", of: "2.csv"),
+        executed("3", of: "3.csv"),
+      ],
+      command: executed("1", of: "3.csv")),
+    Scenario(
       name: "backfill without cascade", preparations: [executed("1", of: "1.csv"), executed("2", of: "2.csv")],
       command: executed("1", of: "3.csv") + ["--no-cascade"]),
   ]
@@ -68,6 +84,9 @@ import Testing
     Scenario(
       name: "alter", preparations: twoVersions,
       command: ["alter", "t", "--rename", "price=amount", "--add", "note:text", "--order", "note"]),
+    Scenario(
+      name: "striking rows out from now on", preparations: twoVersions,
+      command: ["alter", "t", "--updates", "merge-on-read"]),
     Scenario(
       name: "alter of the schema alone", preparations: twoVersions, command: ["alter", "t", "--add", "note:text"]),
     Scenario(name: "restore", preparations: twoVersions + [["truncate", "t"]], command: ["restore", "t@1"]),

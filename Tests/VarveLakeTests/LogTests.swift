@@ -116,7 +116,7 @@ import VarveTables
   @Test(arguments: [
     (#"{"minReaderVersion":2,"minWriterVersion":5}"#, false),
     (
-      #"{"minReaderVersion":3,"minWriterVersion":7,"readerFeatures":["deletionVectors"],"writerFeatures":["deletionVectors"]}"#,
+      #"{"minReaderVersion":3,"minWriterVersion":7,"readerFeatures":["rowTracking"],"writerFeatures":["rowTracking"]}"#,
       false
     ),
     (#"{"minReaderVersion":3,"minWriterVersion":7,"readerFeatures":[],"writerFeatures":["appendOnly"]}"#, true),

@@ -139,16 +139,20 @@ private struct Model {
 /// version stays what it was.
 @Suite struct ModelTests {
   private static let isWhole = ProcessInfo.processInfo.environment["VARVE_PROOF"] != nil
-  private static let shapes: [(key: [String], partitionBy: [String])] = [
-    ([], []), (["id"], []), ([], ["market"]), (["id"], ["market"]), (["market", "id"], ["market"]), (["id"], ["id"]),
+  private static let shapes: [(key: [String], partitionBy: [String], updates: UpdateMethod)] = [
+    ([], [], .copyOnWrite), (["id"], [], .copyOnWrite), ([], ["market"], .copyOnWrite),
+    (["id"], ["market"], .copyOnWrite), (["market", "id"], ["market"], .copyOnWrite), (["id"], ["id"], .copyOnWrite),
+    (["id"], [], .mergeOnRead), (["id"], ["market"], .mergeOnRead), (["market", "id"], ["market"], .mergeOnRead),
   ]
 
   @Test(arguments: shapes.indices)
   func `any sequence of operations does what the model does, and old versions stay`(_ shape: Int) throws {
     var random = Seed("operations, shape \(shape)")
-    var trial = try Trial(key: Self.shapes[shape].key, partitionBy: Self.shapes[shape].partitionBy)
+    var trial = try Trial(
+      key: Self.shapes[shape].key, partitionBy: Self.shapes[shape].partitionBy, updates: Self.shapes[shape].updates)
     for step in 0..<(Self.isWhole ? 500 : 40) { try trial.step(step, &random) }
     for version in trial.versions.indices { try trial.check(version: version, "at the end") }
+    #expect(try trial.here.warehouse.verify("t").allSatisfy(\.isWhole))
     #expect(trial.committed > 10)
   }
 
@@ -157,6 +161,7 @@ private struct Model {
     let here: TemporaryWarehouse
     let key: [String]
     let partitionBy: [String]
+    let updates: UpdateMethod
     var model: Model
     /// What each version should hold; version 0 is no table yet.
     var versions: [[Model.Row]] = [[]]
@@ -164,8 +169,8 @@ private struct Model {
     var last: (text: String, mode: IngestMode)?
     var (committed, refused) = (0, 0)
 
-    init(key: [String], partitionBy: [String]) throws {
-      (self.key, self.partitionBy) = (key, partitionBy)
+    init(key: [String], partitionBy: [String], updates: UpdateMethod) throws {
+      (self.key, self.partitionBy, self.updates) = (key, partitionBy, updates)
       model = Model(key: key)
       here = try TemporaryWarehouse()
     }
@@ -206,6 +211,7 @@ private struct Model {
         let report = try here.ingest("\(number).json", text) {
           $0.mode = mode
           if isFirst || Bool.random(using: &random) { ($0.key, $0.partitionBy) = (key, partitionBy) }
+          if isFirst { $0.updates = updates }
           if case .some(let market) = market { $0.partitions = [["market": market]] }
           $0.deleteWhen = deleteWhen
           $0.newestBy = newestBy

@@ -54,7 +54,7 @@ struct IngestPlan: Sendable {
           .refused, "the feed has no rows, and overwriting would empty the table",
           advice: "say --allow-empty if that is meant")
       }
-      rows.deleted = replaced.reduce(0) { $0 + ($1.statistics?.rowCount ?? 0) }
+      rows.deleted = replaced.reduce(0) { $0 + ($1.rowCount ?? 0) }
     }
     return StagedChange(
       added: spooled.partition.map { [$0] } ?? [], removed: replaced, schema: schema,
@@ -70,6 +70,7 @@ struct IngestPlan: Sendable {
       base: try contents(of: base),
       partitionBy: settings.partitionBy, key: settings.key, schema: schema, feed: try feed(), pattern: pattern,
       absentIsNull: settings.absentIsNull)
+    plan.strikesRows = settings.updates == .mergeOnRead
     if settings.withOrigin { plan.originColumns = Set(OriginColumns.names) }
     return plan
   }
@@ -143,7 +144,7 @@ struct IngestPlan: Sendable {
       let place = zip(settings.partitionBy.map(\.name), partition.partition).map { "\($0)=\($1 ?? "null")" }
       return "write \(place.isEmpty ? "the table" : place.joined(separator: ", ")): \(rows) rows"
     }
-    return added + change.removed.map { "drop \($0.path): \($0.statistics?.rowCount.description ?? "unknown") rows" }
+    return added + change.removed.map { "drop \($0.path): \($0.rowCount?.description ?? "unknown") rows" }
   }
 }
 

@@ -25,6 +25,7 @@ extension IngestRequest {
     note("execution", execution)
     note("delete_when", deleteWhen)
     note("newest_by", newestBy)
+    note("updates", updates?.rawValue)
     if badRows != .fail { note("on_bad_row", badRows.rawValue) }
     note("select", select)
     if let transform { object["transform"] = Transformation.rows(transform).json }
@@ -65,6 +66,7 @@ extension IngestRequest {
     execution = json["execution"]?.string
     deleteWhen = json["delete_when"]?.string
     newestBy = json["newest_by"]?.string
+    updates = json["updates"]?.string.flatMap(UpdateMethod.init(rawValue:))
     badRows = json["on_bad_row"]?.string.flatMap(BadRowPolicy.init(rawValue:)) ?? .fail
     reingest = flag("reingest")
     allowEmpty = flag("allow_empty")

@@ -12,6 +12,14 @@ public enum IngestMode: String, Sendable, CaseIterable {
   case statefulMerge = "stateful-merge"
 }
 
+/// How a table writes rows that change.
+public enum UpdateMethod: String, Sendable, CaseIterable {
+  /// The files that they lie in are written anew.
+  case copyOnWrite = "copy-on-write"
+  /// They are struck out where they lie, and their new values go into new files.
+  case mergeOnRead = "merge-on-read"
+}
+
 /// What happens to a feed some of whose cells do not fit.
 public enum BadRowPolicy: String, Sendable, CaseIterable {
   /// Nothing is committed.
@@ -42,6 +50,8 @@ public struct IngestRequest: Sendable {
   public var deleteWhen: String?
   /// Merge: the column whose highest value wins among rows of one key.
   public var newestBy: String?
+  /// How rows that change are written. Nil: as the table remembers, copy-on-write for a new one.
+  public var updates: UpdateMethod?
   public var badRows: BadRowPolicy
   /// A SELECT over the table `feed`, whose rows are ingested in the place of the feed's.
   public var select: String?

@@ -22,6 +22,7 @@ struct TableSettings: Sendable {
   var zstdLevel: Int
   /// That of a schema file, which a table that is made takes over.
   private var contract: ColumnContract?
+  var updates: UpdateMethod
 
   /// `schema`: that of a schema file, if one was given. `defaults`: what tables of the warehouse remember when they are
   /// made.
@@ -47,6 +48,13 @@ struct TableSettings: Sendable {
         .usage, "--zstd-level \(zstdLevel) is no level of compression", advice: "name one from 1 (fast) to 22 (small)")
     }
     immutability = try TableSettings.immutability(request, table)
+    let knownUpdates = table.map { $0.strikesRows ? UpdateMethod.mergeOnRead : .copyOnWrite }
+    updates = request.updates ?? knownUpdates ?? .copyOnWrite
+    if let knownUpdates, knownUpdates != updates {
+      throw Problem(
+        .refused, "--updates \(updates.rawValue): the table has \(knownUpdates.rawValue)",
+        advice: "leave the option out, or change it first: varve alter \(request.table) --updates \(updates.rawValue)")
+    }
     absentIsNull = schema?.absentIsNull ?? (table?[.absent] == "null")
     contract = schema?.contract
 
@@ -140,6 +148,7 @@ struct TableSettings: Sendable {
     if withOrigin { metadata[.withOrigin] = "true" }
     if zstdLevel != EngineLimits.zstdLevelStandard { metadata[.zstdLevel] = String(zstdLevel) }
     if let contract, contract != .evolve { metadata[.contract] = contract.rawValue }
+    metadata.strikesRows = updates == .mergeOnRead
     return metadata
   }
 }

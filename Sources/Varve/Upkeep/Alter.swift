@@ -23,6 +23,8 @@ public struct AlterRequest: Sendable {
   public var contracts: [(column: String, contract: ColumnContract?)] = []
   /// What feeds may do to the columns that say nothing about it, and to the set of columns.
   public var contract: ColumnContract?
+  /// How rows that change are written from now on; no file is touched.
+  public var updates: UpdateMethod?
   /// Columns that come first, in this order; the others follow as they stand.
   public var order: [String] = []
   /// Plans, and commits nothing.
@@ -121,6 +123,10 @@ private struct AlteredTable: Sendable {
       acts.append("contract of \(name): \(contract?.rawValue ?? "the table's")")
     }
     if let contract = request.contract { try agree(contract) }
+    if let updates = request.updates, metadata.strikesRows != (updates == .mergeOnRead) {
+      metadata.strikesRows = updates == .mergeOnRead
+      acts.append("updates \(updates.rawValue)")
+    }
     try order(request.order)
     try ColumnName.refuseCaseTwins(schema.fields.map(\.name), place: place)
     if schema != base.schema { metadata.schema = schema }

@@ -18,7 +18,7 @@ extension Warehouse {
       let files = try scope.isWhole ? head.files() : head.files(inPartitions: scope.holds)
       guard !files.isEmpty else { return nil }
       var rows = RowCounts()
-      rows.deleted = files.reduce(0) { $0 + ($1.statistics?.rowCount ?? 0) }
+      rows.deleted = files.reduce(0) { $0 + ($1.rowCount ?? 0) }
       let reads: ReadSet = scope.isWhole ? .everything : .partitions(Set(files.map(\.partition)))
       return (StagedChange(added: [], removed: files, schema: head.schema, reads: reads, rows: rows), [:])
     }
@@ -36,17 +36,17 @@ extension Warehouse {
       guard head.partitionColumns == target.partitionColumns else {
         throw Problem(.refused, at: [reference], "is partitioned otherwise than the table is now")
       }
-      let wantedFiles = Set(wanted.map(FileIdentity.init))
+      let wantedFiles = Set(wanted.map(\.key))
       let live = try head.files()
-      let liveFiles = Set(live.map(FileIdentity.init))
+      let liveFiles = Set(live.map(\.key))
       var change = StagedChange(
-        added: [], removed: live.filter { !wantedFiles.contains(FileIdentity($0)) }, schema: target.schema,
+        added: [], removed: live.filter { !wantedFiles.contains($0.key) }, schema: target.schema,
         reads: .everything, rows: RowCounts())
-      change.restored = wanted.filter { !liveFiles.contains(FileIdentity($0)) }
+      change.restored = wanted.filter { !liveFiles.contains($0.key) }
       // A version whose files are gone is not brought back in part.
       for file in change.restored { _ = try target.open(file) }
-      change.rows.deleted = change.removed.reduce(0) { $0 + ($1.statistics?.rowCount ?? 0) }
-      change.rows.inserted = change.restored.reduce(0) { $0 + ($1.statistics?.rowCount ?? 0) }
+      change.rows.deleted = change.removed.reduce(0) { $0 + ($1.rowCount ?? 0) }
+      change.rows.inserted = change.restored.reduce(0) { $0 + ($1.rowCount ?? 0) }
       var properties: [String: String?] = [:]
       for name in Set(head.metadata.properties.keys).union(target.metadata.properties.keys)
       where head.metadata.properties[name] != target.metadata.properties[name] {
@@ -56,16 +56,6 @@ extension Warehouse {
         change.removed.isEmpty && change.restored.isEmpty && properties.isEmpty && head.schema == target.schema
       return isEqual ? nil : (change, properties)
     }
-  }
-}
-
-private struct FileIdentity: Hashable {
-  let path: ExactText
-  let deletionVectorID: String?
-
-  init(_ file: LiveFile) {
-    path = ExactText(file.path)
-    deletionVectorID = file.deletionVectorID
   }
 }
 

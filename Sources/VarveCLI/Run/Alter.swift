@@ -20,8 +20,9 @@ extension Session {
       }
       if parts.count == 2 { request.contracts.append((parts[0], contract)) } else { request.contract = contract }
     }
+    request.updates = call["updates"].flatMap { UpdateMethod(rawValue: $0) }
     request.isDryRun = call.has("dry-run")
-    if ["drop", "rename", "add", "widen", "order", "schema", "contract"].allSatisfy({ !call.has($0) }) {
+    if ["drop", "rename", "add", "widen", "order", "schema", "contract", "updates"].allSatisfy({ !call.has($0) }) {
       throw Problem(.usage, "nothing is to be altered", advice: "see `varve alter --help`")
     }
     try write(warehouse.alter(request), call)

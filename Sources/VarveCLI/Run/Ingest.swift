@@ -60,6 +60,7 @@ func ingestRequest(_ call: Invocation) throws -> IngestRequest {
   request.execution = call["execution"]
   request.deleteWhen = call["delete-when"]
   request.newestBy = call["newest-by"]
+  request.updates = call["updates"].flatMap { UpdateMethod(rawValue: $0) }
   if let policy = call["on-bad-row"].flatMap({ BadRowPolicy(rawValue: $0) }) { request.badRows = policy }
   request.select = call["select"]
   request.reingest = call.has("reingest")

@@ -101,6 +101,9 @@ private let ingestOptions: [Option] = [
   Option("delete-when", "C", .text, "In a merge, a column that is true in rows to be deleted."),
   Option("newest-by", "C", .text, "In a merge, the column whose highest value wins among rows of one key."),
   Option(
+    "updates", "METHOD", .choice(UpdateMethod.allCases.map(\.rawValue)), preset: "the table's, else copy-on-write",
+    "How rows that change are written: copy-on-write writes their files anew, merge-on-read strikes them out in place."),
+  Option(
     "on-bad-row", "fail|quarantine", .choice(["fail", "quarantine"]), preset: "fail",
     "Commit nothing when a value does not fit, or keep such rows aside and commit the rest."),
   Option(

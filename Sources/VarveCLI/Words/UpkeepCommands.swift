@@ -1,5 +1,7 @@
 // Commands that look after tables.
 
+import Varve
+
 let immutableCommand = Command(
   "immutable", "Make a table write-once, for some days or for ever",
   arguments: [Argument("TABLE", "The table.")],
@@ -56,7 +58,7 @@ let truncateCommand = Command(
   examples: [("varve truncate prices --partition market=DE", "empty one market")])
 
 let alterCommand = Command(
-  "alter", "Add, widen, rename, drop or reorder columns, as a new version",
+  "alter", "Change columns and how rows are updated, as a new version",
   arguments: [Argument("TABLE", "The table.")],
   options: [
     Option("drop", "C,…", .list, "Columns that go."),
@@ -69,6 +71,9 @@ let alterCommand = Command(
       "contract", "[C=]WORD,…", .list,
       "What feeds may do to the columns, or to one: `evolve`, `freeze` or `quarantine`; `C=table` for what the table says."
     ),
+    Option(
+      "updates", "METHOD", .choice(UpdateMethod.allCases.map(\.rawValue)),
+      "How rows that change are written from now on: copy-on-write or merge-on-read."),
     .flag("dry-run", "Say what would happen, and commit nothing."),
   ],
   details: [

@@ -255,7 +255,7 @@ struct DeliveryDesk {
     let place = ["\(table.name)@\(plan.side.version)"]
     let mapping = plan.mapping
     let count = new.contents.files.reduce(Int?(0)) { sum, file in
-      sum.flatMap { sum in file.statistics.map { sum + $0.rowCount } }
+      sum.flatMap { sum in file.rowCount.map { sum + $0 } }
     }
     // A mapping that does not fit the table is told before anything is sent.
     _ = try mapping.resolved(new.contents.schema, place: place)

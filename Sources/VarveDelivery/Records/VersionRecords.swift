@@ -17,7 +17,7 @@ package final class VersionRecords: RecordSource {
   ) throws {
     var contents = contents
     var skipped = firstRecord
-    while let file = contents.files.first, let count = file.statistics?.rowCount, count <= skipped {
+    while let file = contents.files.first, let count = file.rowCount, count <= skipped {
       contents.files.removeFirst()
       skipped -= count
     }

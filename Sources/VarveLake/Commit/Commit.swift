@@ -122,12 +122,12 @@ enum Conflict {
 extension Snapshot {
   /// The log's own words for live files, by path and deletion vector.
   func adds(of files: [LiveFile]) throws -> [FileKey: AddAction] {
-    let wanted = Set(files.map { FileKey(path: ExactText($0.path), deletionVectorID: $0.deletionVectorID) })
+    let wanted = Set(files.map(\.key))
     guard !wanted.isEmpty else { return [:] }
     var adds: [FileKey: AddAction] = [:]
     for entry in try entries {
       guard let path = LogPath.decode(entry.path) else { continue }
-      let key = FileKey(path: ExactText(path), deletionVectorID: entry.deletionVectorID)
+      let key = FileKey(path: ExactText(path), deletionVectorID: entry.deletionVector?.id)
       if wanted.contains(key) { adds[key] = entry }
     }
     return adds
@@ -135,6 +135,6 @@ extension Snapshot {
 
   func missing(_ files: [LiveFile]) throws -> [LiveFile] {
     let adds = try adds(of: files)
-    return files.filter { adds[FileKey(path: ExactText($0.path), deletionVectorID: $0.deletionVectorID)] == nil }
+    return files.filter { adds[$0.key] == nil }
   }
 }

@@ -119,7 +119,7 @@ package struct Committer: Sendable {
     bookkeeping.details = [:]
     bookkeeping.operation = .createTable
     let info = CommitInfo(bookkeeping, timestamp: clock.milliseconds(), writer: writer, readVersion: nil)
-    let bytes = LogEntry.bytes([.commitInfo(info.json), .protocol(.own), .metadata(metadata)])
+    let bytes = LogEntry.bytes([.commitInfo(info.json), .protocol(.own(of: metadata)), .metadata(metadata)])
     try storage.makeDirectories(Layout.log)
     for directory in [Layout.bookkeeping, ""] { try storage.sync(directory) }
     let draft = Layout.logEntryDraft(commit.staging.transaction, 0)

@@ -159,6 +159,9 @@ extension Committer {
       step.change.removed = try decision.steps[index].change.removed.map {
         try placed($0, decision: decision, versions: versions, columns: head.partitionColumns)
       }
+      step.change.restored = try decision.steps[index].change.restored.map {
+        try placed($0, decision: decision, versions: versions, columns: head.partitionColumns)
+      }
       if index > 0, decision.steps[..<index].contains(where: { $0.table == step.table }) {
         step.bookkeeping.base = version
       }

@@ -141,7 +141,7 @@ extension Decision.Step {
       "modified": JSONValue(file.modificationTime),
     ]
     if let statistics = file.statistics { object["stats"] = .string(StatisticsText.text(statistics, schema)) }
-    if let id = file.deletionVectorID { object["deletion_vector"] = .string(id) }
+    if let vector = file.deletionVector { object["deletion_vector"] = vector.json }
     return .object(object)
   }
 
@@ -159,7 +159,7 @@ extension Decision.Step {
         path: path, partition: partition(json["partition"]), byteCount: bytes,
         modificationTime: json["modified"]?.int64 ?? 0,
         statistics: json["stats"]?.string.flatMap { StatisticsText.parse($0, schema) },
-        deletionVectorID: json["deletion_vector"]?.string)
+        deletionVector: try DeletionVector(json: json["deletion_vector"], place: place))
     }
     let added = try (json["added"]?.array ?? []).map { json -> StagedPartition in
       guard let directory = json["directory"]?.string else { throw damaged("directory") }

@@ -103,7 +103,7 @@ struct Sealing {
   private func removedActions() throws -> [AddAction] {
     let adds = try head.adds(of: commit.change.removed)
     return try commit.change.removed.map { file in
-      guard let add = adds[FileKey(path: ExactText(file.path), deletionVectorID: file.deletionVectorID)] else {
+      guard let add = adds[file.key] else {
         throw Problem(.refused, at: place + [file.path], "is live no more", advice: "try again on the new version")
       }
       return add
@@ -155,30 +155,43 @@ struct Sealing {
     let gone = Set(partition.removed.map(\.key))
     let kept = live.map { $0.filter { !gone.contains($0.key) } }
     if partition.staged == nil, partition.restored.isEmpty, kept?.isEmpty ?? false { return nil }
-    let restored = partition.restored.map { file in
-      Manifest.File(path: file.path, rows: file.statistics?.rowCount, bytes: file.byteCount)
-    }
+    let gonePaths = try Set(partition.removed.map { ExactText(try path($0)) })
+    let changed = partition.restored.filter { gonePaths.contains(ExactText($0.path)) }
+    let changedPaths = Set(changed.map { ExactText($0.path) })
+    let returned = partition.restored.filter { !changedPaths.contains(ExactText($0.path)) }.map(Manifest.File.init)
     var manifest = Manifest(
       partition: zip(head.partitionColumns, partition.values).map { .init(column: $0, value: $1) },
       files: (partition.staged?.files ?? []).map(own), predecessor: .nothing,
-      dropped: try partition.removed.map(path), kept: nil, depth: 0, schema: schema,
+      dropped: try partition.removed.map(path).filter { !changedPaths.contains(ExactText($0)) }, kept: nil, depth: 0,
+      schema: schema,
       ingestion: commit.bookkeeping.ingestion, execution: commit.bookkeeping.execution,
       sources: commit.bookkeeping.sources)
+    let changes = changed.map {
+      Manifest.Change(path: $0.path, struck: $0.deletionVector.map(Manifest.Struck.init))
+    }.sorted { ExactText($0.path) < ExactText($1.path) }
     if let reference = try index.manifest(of: partition.key, storage) {
+      manifest.changed = changes
       manifest.predecessor = .manifest(reference)
       manifest.depth = try Manifest.read(reference, storage).depth + 1
-      if manifest.depth == Manifest.chainMax || !restored.isEmpty {
+      if manifest.depth == Manifest.chainMax || !returned.isEmpty {
         manifest.depth = 0
         let dropped = Set(manifest.dropped.map(ExactText.init))
         let told = try Manifest.files(of: reference, storage).filter { !dropped.contains(ExactText($0.path)) }
-        manifest.kept = (told + restored).sorted { ExactText($0.path) < ExactText($1.path) }
+        manifest.kept = (Manifest.files(told, with: changes) + returned).sorted {
+          ExactText($0.path) < ExactText($1.path)
+        }
+        manifest.changed = []
       }
     } else {
       if let live, !live.isEmpty { manifest.predecessor = .log(version: head.version, sha256: head.entrySHA256) }
       let told = try (kept ?? []).map { add in
-        Manifest.File(path: try path(add), rows: rowCount(add), bytes: add.byteCount)
+        var file = Manifest.File(path: try path(add), rows: rowCount(add), bytes: add.byteCount)
+        file.struck = add.deletionVector.map(Manifest.Struck.init)
+        return file
       }
-      manifest.kept = (told + restored).sorted { ExactText($0.path) < ExactText($1.path) }
+      manifest.kept = (told + partition.restored.map(Manifest.File.init)).sorted {
+        ExactText($0.path) < ExactText($1.path)
+      }
     }
     return manifest
   }
@@ -222,22 +235,30 @@ struct Sealing {
       .commitInfo(info.json),
       .transaction(TransactionAction(appID: "varve:\(metadata.id)", version: version, lastUpdated: timestamp)),
     ]
+    let tableProtocol = metadata.strikesRows ? head.tableProtocol.withDeletionVectors : head.tableProtocol
+    if tableProtocol != head.tableProtocol { actions.append(.protocol(tableProtocol)) }
     if metadata != head.metadata { actions.append(.metadata(metadata)) }
     for add in removed {
       actions.append(
         .remove(
           RemoveAction(
             path: add.path, deletionTimestamp: timestamp, dataChange: dataChange, partitionValues: add.partitionValues,
-            byteCount: add.byteCount, deletionVectorID: add.deletionVectorID)))
+            byteCount: add.byteCount, deletionVector: add.deletionVector)))
     }
+    let before = Dictionary(removed.map { (ExactText($0.path), $0) }, uniquingKeysWith: { $1 })
     for file in commit.change.restored {
+      let path = LogPath.encode(file.path)
+      let known = before[ExactText(path)]
+      var statistics = file.statistics.map { StatisticsText.text($0, metadata.schema) }
+      // Told once, bounds are told the same for ever, and not rounded again.
+      if file.deletionVector != nil { statistics = (known?.statistics ?? statistics).map(StatisticsText.loosened) }
       actions.append(
         .add(
           AddAction(
-            path: LogPath.encode(file.path),
+            path: path,
             partitionValues: Array(zip(head.partitionColumns, file.partition)).map { (column: $0, value: $1) },
-            byteCount: file.byteCount, modificationTime: file.modificationTime, dataChange: dataChange,
-            statistics: file.statistics.map { StatisticsText.text($0, metadata.schema) }, deletionVectorID: nil)))
+            byteCount: file.byteCount, modificationTime: known?.modificationTime ?? file.modificationTime,
+            dataChange: dataChange, statistics: statistics, deletionVector: file.deletionVector)))
     }
     for partition in touched {
       let directory = Layout.versionDirectory(partition: partition.directory, version: version)
@@ -248,7 +269,7 @@ struct Sealing {
               path: LogPath.encode(Layout.join(directory, file.name)),
               partitionValues: Array(zip(head.partitionColumns, partition.values)).map { (column: $0, value: $1) },
               byteCount: file.byteCount, modificationTime: timestamp, dataChange: dataChange,
-              statistics: StatisticsText.text(file.statistics, metadata.schema), deletionVectorID: nil)))
+              statistics: StatisticsText.text(file.statistics, metadata.schema), deletionVector: nil)))
       }
     }
     let bytes = LogEntry.bytes(actions)

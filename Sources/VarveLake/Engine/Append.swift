@@ -11,11 +11,12 @@ extension PlanExecution {
       }
       read = keyReads(keys)
     }
-    let (added, removed) = try rewrite(feedRowsByPartition())
+    let written = try rewrite(feedRowsByPartition())
     var rows = RowCounts()
     rows.read = plan.feed.rowCount
     rows.inserted = plan.feed.rowCount
-    return StagedChange(added: added, removed: removed, schema: plan.schema, reads: reads(read), rows: rows)
+    return StagedChange(
+      added: written.added, removed: written.removed, schema: plan.schema, reads: reads(read), rows: rows)
   }
 
   /// Refuses rows whose key one of those files has.
@@ -45,9 +46,9 @@ extension PlanExecution {
     rows.read = plan.feed.rowCount
     rows.unchanged = leftOut.count
     rows.inserted = rows.read - rows.unchanged
-    let (added, removed) = try rewrite(feedRowsByKey(leavingOut: leftOut))
+    let written = try rewrite(feedRowsByKey(leavingOut: leftOut))
     var change = StagedChange(
-      added: added, removed: removed, schema: plan.schema, reads: keyReads(keys), rows: rows)
+      added: written.added, removed: written.removed, schema: plan.schema, reads: keyReads(keys), rows: rows)
     change.collisions = collisions
     return change
   }

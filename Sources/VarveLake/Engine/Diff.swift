@@ -19,7 +19,8 @@ package struct ChangeBatch: Sendable {
 /// The difference of two versions of a table: by key, or for a table without key by whole rows, of which each counts as
 /// often as it is there.
 ///
-/// Files that both versions have are passed over; the rest is sorted in bounded memory. Changes come in key order.
+/// Files that both versions have are passed over, and of those that differ in what is struck out all rows that both
+/// have; the rest is sorted in bounded memory. Changes come in key order.
 package final class Diff {
   /// The columns of the newer version, then those that only the older has; of two types the wider.
   package let schema: Schema
@@ -40,16 +41,29 @@ package final class Diff {
     let keyed = !key.isEmpty && key.allSatisfy { from.schema[$0] != nil && to.schema[$0] != nil }
     let keyColumns = keyed ? key.map { union.index(of: $0)! } : Array(union.fields.indices)
     self.keyColumns = keyColumns
-    let shared = Set(from.files.map(\.identity)).intersection(to.files.map(\.identity))
-    func side(of contents: TableContents, names: [String: String]) throws -> SideRows {
+    let shared = Set(from.files.map(\.key)).intersection(to.files.map(\.key))
+    func side(
+      of contents: TableContents, beside other: TableContents, names: [String: String]
+    ) throws -> SideRows {
       let sort = ExternalSort(union, by: keyColumns, budgetBytes: limits.sortBytes, scratch: scratch)
-      for file in contents.files where !shared.contains(file.identity) {
-        try sort.add(LiveFileRows(contents, file, fields: union.fields, names: names))
+      let others = Dictionary(other.files.map { (ExactText($0.path), $0) }, uniquingKeysWith: { $1 })
+      for file in contents.files where !shared.contains(file.key) {
+        var passed: RowSet?
+        if let twin = others[ExactText(file.path)] {
+          // Of a file that both have, only what the other has struck out differs.
+          let rowCount = try contents.rowCount(file)
+          let struckThere = try other.struckRows(twin, rowCount: rowCount)
+          let own = try struckThere.subtracting(contents.struckRows(file, rowCount: rowCount))
+          if own.isEmpty { continue }
+          passed = RowSet(all: rowCount).subtracting(own)
+        }
+        try sort.add(LiveFileRows(contents, file, fields: union.fields, names: names, striking: passed))
       }
       return try SideRows(sort.finish(), keyColumns)
     }
-    old = try side(of: from, names: names)
-    new = try side(of: to, names: Dictionary(to.schema.fields.map { ($0.name, $0.name) }) { $1 })
+    old = try side(of: from, beside: to, names: names)
+    new = try side(
+      of: to, beside: from, names: Dictionary(to.schema.fields.map { ($0.name, $0.name) }) { $1 })
   }
 
   /// The columns of both, and what each of them is called in the older version, if it has it.
@@ -170,11 +184,6 @@ private final class SideRows {
     place = nil
     if let batch { keys = RowKeys(keyColumns.map { batch.columns[$0] }, rowCount: batch.rowCount) }
   }
-}
-
-extension LiveFile {
-  /// What a live file is known by, byte for byte.
-  var identity: [UInt8] { Array(path.utf8) + [0] + Array((deletionVectorID ?? "").utf8) }
 }
 
 extension DataType {

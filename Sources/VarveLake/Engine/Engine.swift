@@ -57,7 +57,7 @@ struct PlanExecution {
   }
 
   func rewrite(_ added: PartitionedRows, striking struck: [Int: RowSet] = [:], removing removed: Set<Int> = [])
-    throws -> (added: [StagedPartition], removed: [LiveFile])
+    throws -> RewrittenPartitions
   {
     try PartitionRewrite(plan: plan, staging: staging, limits: limits, struck: struck, removed: removed).write(added)
   }

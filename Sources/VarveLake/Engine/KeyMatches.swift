@@ -35,7 +35,7 @@ extension PartitionPlan {
         RowKeys(batch.columns, rowCount: batch.rowCount).withEach { row, key in
           let hash = KeyIndex.hash(key)
           guard index.hashes.contains(hash), let entry = index.find(key, hash: hash) else { return }
-          matches.rows.append(rows.firstRow + row)
+          matches.rows.append(rows.rowOfFile(row))
           matches.feedRows.append(index.feedRows[entry])
         }
       }

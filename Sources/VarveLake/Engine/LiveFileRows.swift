@@ -4,11 +4,14 @@ import VarveTables
 extension FileByteSource: ByteSource {}
 
 /// The rows of one live file in the columns and types of a version: columns that the file lacks are null, narrower types
-/// are widened, partition columns have the log's value.
+/// are widened, partition columns have the log's value. Rows that its deletion vector strikes out do not come.
 final class LiveFileRows: BatchSource {
   let schema: Schema
-  /// The file's number, from 0, of the last batch's first row.
+  /// The file's number, from 0, of the row that the last batch began at.
   private(set) var firstRow = 0
+  /// What of the rows from there on the last batch has; nil where it has all of them.
+  private(set) var keptRows: [Int]?
+  private let struck: RowSet
   private let file: ParquetFile
   private let origins: [Origin]
   private let scanned: [Int]
@@ -21,15 +24,21 @@ final class LiveFileRows: BatchSource {
     case constant(Value)
   }
 
+  /// The file's number of a row of the last batch.
+  func rowOfFile(_ row: Int) -> Int { firstRow + (keptRows?[row] ?? row) }
+
   /// `fields` may have wider types than the contents' schema; `names` says what each of them is called there, where that
   /// differs, and leaves out those that are not. Row groups are left out for whose statistics, of the columns in
-  /// `pruning`, `keeps` is false.
+  /// `pruning`, `keeps` is false. `struck` are rows that do not come either.
   init(
     _ contents: TableContents, _ file: LiveFile, fields: [Field], names: [String: String]? = nil,
-    pruning: [String] = [], keeps: ((FileStatistics) -> Bool)? = nil
+    pruning: [String] = [], striking struck: RowSet? = nil, keeps: ((FileStatistics) -> Bool)? = nil
   ) throws {
     let parquet = try contents.open(file)
     self.file = parquet
+    var all = try contents.struckRows(file, rowCount: parquet.rowCount)
+    if let struck { all.formUnion(struck) }
+    self.struck = all
     schema = Schema(fields)
     var scanned: [Int] = []
     origins = try fields.map { field in
@@ -62,7 +71,14 @@ final class LiveFileRows: BatchSource {
       if let scan {
         if let batch = try scan.next() {
           firstRow = scan.batchFirstRow
-          return try assemble(batch.columns, rowCount: batch.rowCount)
+          let rows = try assemble(batch.columns, rowCount: batch.rowCount)
+          keptRows = struck.isEmpty ? nil : (0..<batch.rowCount).filter { !struck.contains(firstRow + $0) }
+          guard let keptRows, keptRows.count < batch.rowCount else {
+            keptRows = nil
+            return rows
+          }
+          if keptRows.isEmpty { continue }
+          return rows.gather(rows: keptRows)
         }
         self.scan = nil
       }

@@ -28,12 +28,13 @@ extension PlanExecution {
         }
       }
     }
-    let (partitions, removed) = try rewrite(
-      PartitionedRows(added.finish(), layout), striking: outcome.struck)
+    let written = try rewrite(PartitionedRows(added.finish(), layout), striking: outcome.struck)
     outcome.rows.read = plan.feed.rowCount
     outcome.rows.unchanged = outcome.rows.read - outcome.rows.inserted - outcome.rows.updated - outcome.rows.deleted
-    return StagedChange(
-      added: partitions, removed: removed, schema: plan.schema, reads: keyReads(keys), rows: outcome.rows)
+    var change = StagedChange(
+      added: written.added, removed: written.removed, schema: plan.schema, reads: keyReads(keys), rows: outcome.rows)
+    change.restored = written.struck
+    return change
   }
 }
 
@@ -85,13 +86,17 @@ final class StoredRows {
       let rows = try LiveFileRows(plan.base, plan.base.files[file.file], fields: schema.fields)
       var position = 0
       while position < file.rows.count, let batch = try rows.next() {
-        let first = rows.firstRow
         let start = position
-        while position < file.rows.count, file.rows[position] < first + batch.rowCount { position += 1 }
+        var matched: [Int] = []
+        for place in 0..<batch.rowCount where position < file.rows.count && file.rows[position] == rows.rowOfFile(place)
+        {
+          matched.append(place)
+          position += 1
+        }
         let found = file.rows[start..<position]
         if !found.isEmpty {
           let columns =
-            batch.gather(rows: found.map { $0 - first }).columns + [
+            batch.gather(rows: matched).columns + [
               Column(.int64, .int64(file.feedRows[start..<position].map { Int64($0) })),
               Column(.int64, .int64([Int64](repeating: Int64(file.file), count: found.count))),
               Column(.int64, .int64(found.map { Int64($0) })),

@@ -24,8 +24,8 @@ extension PlanExecution {
     rows.read = plan.feed.rowCount
     rows.unchanged = change.unchanged
     rows.inserted = rows.read - rows.unchanged
-    let replaced = Set(removed.map { plan.base.files[$0].identity })
-    for file in change.removed where replaced.contains(file.identity) { rows.deleted += try plan.base.rowCount(file) }
+    let replaced = Set(removed.map { plan.base.files[$0].key })
+    for file in change.removed where replaced.contains(file.key) { rows.deleted += try plan.base.liveRowCount(file) }
     let read = plan.key.isEmpty || plan.keyDecidesPartition ? declared.reads : .everything
     return StagedChange(
       added: change.added, removed: change.removed, schema: plan.schema, reads: reads(read), rows: rows)
@@ -92,7 +92,7 @@ extension PlanExecution {
     guard !allowEmpty else { return }
     for file in removed {
       guard let place = declared.firstHolding(plan.layout.typed(plan.base.files[file])), !filled.contains(place),
-        try plan.base.rowCount(plan.base.files[file]) > 0
+        try plan.base.liveRowCount(plan.base.files[file]) > 0
       else { continue }
       throw Problem(
         .refused, at: [plan.feed.file], "has no row for \(declared.name(place)), which would be left empty",
@@ -113,7 +113,9 @@ extension PlanExecution {
     var unchanged = 0
     let changed = added.filter { partition in
       guard let key = layout.key(partition.partition), let files = present[key], files.count == partition.files.count,
-        zip(files, partition.files).allSatisfy({ $0.byteCount == $1.byteCount && Layout.name($0.path) == $1.name })
+        zip(files, partition.files).allSatisfy({
+          $0.byteCount == $1.byteCount && Layout.name($0.path) == $1.name && $0.deletionVector == nil
+        })
       else { return true }
       kept.insert(key)
       unchanged += partition.files.reduce(0) { $0 + $1.statistics.rowCount }

@@ -49,6 +49,9 @@ package struct PartitionPlan: Sendable {
   /// Whether rows lack nothing: a column that a merged row lacks becomes null instead of keeping its value.
   package var absentIsNull: Bool
 
+  /// Whether rows that change are struck out of their files by deletion vectors, instead of writing these anew.
+  package var strikesRows = false
+
   /// Columns that tell where a row came from: rows that differ in these alone are equal.
   package var originColumns: Set<String> = []
 

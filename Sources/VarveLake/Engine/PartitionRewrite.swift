@@ -1,11 +1,23 @@
 import VarveParquet
 import VarveTables
 
+/// What a change does to the partitions that it touches.
+struct RewrittenPartitions {
+  var added: [StagedPartition] = []
+  /// Live files as the base has them.
+  var removed: [LiveFile] = []
+  /// Files of these that stay, with more rows struck out.
+  var struck: [LiveFile] = []
+}
+
 /// Writes the partitions that a change touches: what is left of files with struck rows, together with the rows added,
 /// and files whose columns become wider. All other files stay as they are.
 ///
 /// In a partition's directory the widened files come first, each a part of its own; then the rows added, in their order,
 /// and where rows were struck the survivors among them by key.
+///
+/// Of a table that strikes rows out, files that need not be written anew stay where they are, and only what is struck out
+/// of them is said; those of which nothing is left go.
 struct PartitionRewrite {
   let plan: PartitionPlan
   let staging: StagingArea
@@ -15,16 +27,27 @@ struct PartitionRewrite {
   /// Files that go whole.
   let removed: Set<Int>
 
-  func write(_ added: PartitionedRows) throws -> (added: [StagedPartition], removed: [LiveFile]) {
+  func write(_ added: PartitionedRows) throws -> RewrittenPartitions {
     let layout = plan.layout
-    let widened = try widenedFiles()
+    var widened = try widenedFiles()
+    var written = RewrittenPartitions()
+    var whole = removed
+    var struck = struck
+    if plan.strikesRows {
+      let mustWiden = Set(widened)
+      for number in struck.keys.sorted() where !mustWiden.contains(number) && isStrikable(plan.base.files[number]) {
+        if let file = try strike(struck[number]!, of: plan.base.files[number]) { written.struck.append(file) }
+        whole.insert(number)
+        struck[number] = nil
+      }
+    }
+    widened.removeAll { struck[$0] != nil }
     let touched = Array(struck.keys) + widened
     var filesByPartition: [[UInt8]: [Int]] = [:]
     for number in touched.sorted() {
       filesByPartition[try partitionKey(plan.base.files[number], layout), default: []].append(number)
     }
     var waiting = filesByPartition.keys.sorted { compareBytes($0[...], $1[...]) < 0 }[...]
-    var partitions: [StagedPartition] = []
     while true {
       let next = added.partition
       let key: [UInt8]
@@ -44,11 +67,26 @@ struct PartitionRewrite {
           plan.base, plan.base.files[number], schema: plan.schema, limits: limits
         ).write(to: writer)
       }
-      try writer.append(merged(files.filter { struck[$0] != nil }, with: added.rows(in: key)))
-      if let partition = try writer.finish() { partitions.append(partition) }
+      try writer.append(merged(struck.filter { files.contains($0.key) }, with: added.rows(in: key)))
+      if let partition = try writer.finish() { written.added.append(partition) }
     }
-    let gone = removed.union(touched).sorted().map { plan.base.files[$0] }
-    return (partitions, gone)
+    written.removed = whole.union(touched).sorted().map { plan.base.files[$0] }
+    return written
+  }
+
+  /// Polars finds no deletion vector of a file whose path the log has to spell otherwise than it is, and would show rows
+  /// that are gone: such files are written anew.
+  private func isStrikable(_ file: LiveFile) -> Bool { ExactText(LogPath.encode(file.path)) == ExactText(file.path) }
+
+  /// The file without these rows either; nil where none is left.
+  private func strike(_ rows: RowSet, of file: LiveFile) throws -> LiveFile? {
+    let rowCount = try plan.base.rowCount(file)
+    var all = try plan.base.struckRows(file, rowCount: rowCount)
+    all.formUnion(rows)
+    guard all.count < rowCount else { return nil }
+    var file = file
+    file.deletionVector = DeletionVector(inline: all)
+    return file
   }
 
   /// Files that have a column whose type the new version widens.
@@ -56,7 +94,7 @@ struct PartitionRewrite {
     let columns = plan.widenedColumns
     guard !columns.isEmpty else { return [] }
     return try plan.base.files.indices.filter { number in
-      guard struck[number] == nil, !removed.contains(number) else { return false }
+      guard !removed.contains(number) else { return false }
       let schema = try plan.base.open(plan.base.files[number]).schema
       return columns.contains { schema[$0.name] != nil }
     }
@@ -70,8 +108,9 @@ struct PartitionRewrite {
   }
 
   /// The files' surviving rows and the added ones, by key; the latter as they come where there are no files.
-  private func merged(_ files: [Int], with added: any BatchSource) throws -> any BatchSource {
-    let rowCounts = try files.map { try plan.base.rowCount(plan.base.files[$0]) }
+  private func merged(_ struck: [Int: RowSet], with added: any BatchSource) throws -> any BatchSource {
+    let files = struck.keys.sorted()
+    let rowCounts = try files.map { try plan.base.liveRowCount(plan.base.files[$0]) }
     let left = files.indices.filter { struck[files[$0]]!.count < rowCounts[$0] }
     guard !left.isEmpty else { return added }
     let survivors = left.map { Survivors(plan, files[$0], struck: struck[files[$0]]!) }
@@ -122,7 +161,6 @@ private final class Survivors: BatchSource {
   private let file: Int
   private let struck: RowSet
   private var rows: LiveFileRows?
-  private var first = 0
   var schema: Schema { plan.schema }
 
   init(_ plan: PartitionPlan, _ file: Int, struck: RowSet) {
@@ -132,14 +170,9 @@ private final class Survivors: BatchSource {
   }
 
   func next() throws -> Batch? {
-    let rows = try self.rows ?? LiveFileRows(plan.base, plan.base.files[file], fields: plan.schema.fields)
+    let rows =
+      try self.rows ?? LiveFileRows(plan.base, plan.base.files[file], fields: plan.schema.fields, striking: struck)
     self.rows = rows
-    while let batch = try rows.next() {
-      let kept = (0..<batch.rowCount).filter { !struck.contains(first + $0) }
-      first += batch.rowCount
-      if kept.count == batch.rowCount { return batch }
-      if !kept.isEmpty { return batch.gather(rows: kept) }
-    }
-    return nil
+    return try rows.next()
   }
 }

@@ -24,11 +24,6 @@ package struct TableContents: Sendable {
   }
 
   func open(_ file: LiveFile) throws -> ParquetFile {
-    guard file.deletionVectorID == nil else {
-      throw Problem(
-        .refused, at: [file.path], "has rows struck out by a deletion vector, which Varve does not read",
-        advice: "rewrite the table without deletion vectors with the engine that made them")
-    }
     guard let source = try storage.openToRead(file.path) else {
       throw Problem(.damaged, at: [storage.path, file.path], "is missing", advice: "run varve verify")
     }
@@ -40,9 +35,18 @@ package struct TableContents: Sendable {
     return try ParquetFile(source, name: file.path)
   }
 
-  /// How many rows the file has, from the log or else from the file.
+  /// How many rows the file has, struck ones among them, from the log or else from the file.
   func rowCount(_ file: LiveFile) throws -> Int {
     try file.statistics?.rowCount ?? open(file).rowCount
+  }
+
+  /// How many rows of the file are not struck out.
+  func liveRowCount(_ file: LiveFile) throws -> Int { try rowCount(file) - (file.deletionVector?.rowCount ?? 0) }
+
+  /// The rows of the file, which has so many, that are struck out.
+  func struckRows(_ file: LiveFile, rowCount: Int) throws -> RowSet {
+    guard let vector = file.deletionVector else { return RowSet() }
+    return try vector.rows(of: file.path, rowCount: rowCount, in: storage)
   }
 
   /// The file's partition value of that column as a value of the type; nil where it is no partition column.

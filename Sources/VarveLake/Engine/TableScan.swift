@@ -33,8 +33,11 @@ package final class TableScan: BatchStream {
     while true {
       if let current {
         if let batch = try current.rows.next() {
-          let first = Int64(current.file) * Self.rowNumbersPerFile + Int64(current.rows.firstRow)
-          return ScanBatch(batch, rowNumbers: .consecutive(from: first))
+          let first = Int64(current.file) * Self.rowNumbersPerFile
+          guard let kept = current.rows.keptRows else {
+            return ScanBatch(batch, rowNumbers: .consecutive(from: first + Int64(current.rows.firstRow)))
+          }
+          return ScanBatch(batch, rowNumbers: .each(kept.map { first + Int64(current.rows.firstRow + $0) }))
         }
         self.current = nil
       }
@@ -55,7 +58,7 @@ extension TableContents: QueryTable {
   package var estimatedRowCount: Int { Self.estimatedRowCount(files) }
 
   static func estimatedRowCount(_ files: [LiveFile]) -> Int {
-    files.reduce(0) { $0 + ($1.statistics?.rowCount ?? $1.byteCount / bytesPerRowGuessed) }
+    files.reduce(0) { $0 + ($1.rowCount ?? $1.byteCount / bytesPerRowGuessed) }
   }
 
   private static let bytesPerRowGuessed = 64

@@ -2,7 +2,8 @@ import VarveParquet
 import VarveTables
 
 /// A live file written anew because columns of it become wider, go, or get another name. Row groups stay as they are, and
-/// chunks whose values stay are copied as bytes.
+/// chunks whose values stay are copied as bytes. Rows that were struck out are left out, and then every row is encoded
+/// anew.
 struct WidenedFile {
   private let contents: TableContents
   private let file: LiveFile
@@ -23,6 +24,10 @@ struct WidenedFile {
 
   /// The file's rows as parts of their own.
   func write(to writer: PartWriter) throws {
+    if file.deletionVector != nil {
+      try writer.append(LiveFileRows(contents, file, fields: schema.fields, names: names))
+      return try writer.closePart()
+    }
     let parquet = try contents.open(file)
     let partition = try schema.fields.map { try contents.partitionValue(file, $0) }
     for (number, group) in parquet.rowGroups.enumerated() where group.rowCount > 0 {

@@ -34,16 +34,18 @@ package struct Replay {
 
   /// A change that was planned on `contents`, as the next step.
   package mutating func append(_ change: StagedChange, bookkeeping: Bookkeeping) throws {
-    let gone = Set(change.removed.map(Identity.init))
-    let kept = contents.files.filter { !gone.contains(Identity($0)) }
+    let gone = Set(change.removed.map(\.key))
+    // Files of which more rows are struck out keep their places.
+    let struck = Dictionary(change.restored.map { (ExactText($0.path), $0) }, uniquingKeysWith: { $1 })
+    let kept = contents.files.compactMap { gone.contains($0.key) ? struck[ExactText($0.path)] : $0 }
     var step = change
     if steps.isEmpty {
       // The first step goes onto the head: what the base has and the head has not comes back, and the other way round.
       let live = try head.files()
-      let isKept = Set(kept.map(Identity.init))
-      let isLive = Set(live.map(Identity.init))
-      step.removed = live.filter { !isKept.contains(Identity($0)) }
-      step.restored = kept.filter { !isLive.contains(Identity($0)) }
+      let isKept = Set(kept.map(\.key))
+      let isLive = Set(live.map(\.key))
+      step.removed = live.filter { !isKept.contains($0.key) }
+      step.restored = kept.filter { !isLive.contains($0.key) }
     }
     step.reads = .everything
     steps.append(
@@ -84,10 +86,11 @@ package struct Replay {
     schema = RecordKey.extend(try PartitionBy.extend(schema, by: partitionBy), by: recordKey)
     var feed = set.feed
     feed.recordKey = recordKey
-    let plan = PartitionPlan(
+    var plan = PartitionPlan(
       base: contents, partitionBy: partitionBy, key: key, schema: schema, feed: feed,
       pattern: .merge(deleteWhen: set.deleteWhen, newestBy: set.newestBy),
       absentIsNull: set.absentIsNull)
+    plan.strikesRows = head.metadata.strikesRows
     var change = try Engine(staging: staging, limits: limits).stage(plan)
     change.rows.read = set.rowsRead
     change.rows.rejected = set.rowsRejected
@@ -101,16 +104,6 @@ package struct Replay {
       return left == right ? one.offset < other.offset : left.lexicographicallyPrecedes(right)
     }.map(\.element)
   }
-
-  private struct Identity: Hashable {
-    let path: ExactText
-    let deletionVectorID: String?
-
-    init(_ file: LiveFile) {
-      path = ExactText(file.path)
-      deletionVectorID = file.deletionVectorID
-    }
-  }
 }
 
 extension Snapshot {
@@ -122,7 +115,7 @@ extension Snapshot {
         partitionValues: Array(zip(metadata.partitionColumns, file.partition)).map { (column: $0, value: $1) },
         byteCount: file.byteCount, modificationTime: file.modificationTime, dataChange: true,
         statistics: file.statistics.map { StatisticsText.text($0, metadata.schema) },
-        deletionVectorID: file.deletionVectorID)
+        deletionVector: file.deletionVector)
     }
     return Snapshot(
       version: version, timestamp: timestamp, entryModificationTime: entryModificationTime, entrySHA256: entrySHA256,

@@ -34,11 +34,11 @@ package final class AddAction: Hashable, Sendable {
   package let dataChange: Bool
   /// JSON text (Delta protocol, "Per-file Statistics").
   package let statistics: String?
-  package let deletionVectorID: String?
+  package let deletionVector: DeletionVector?
 
   init(
     path: String, partitionValues: [(column: String, value: String?)], byteCount: Int, modificationTime: Int64,
-    dataChange: Bool, statistics: String?, deletionVectorID: String?
+    dataChange: Bool, statistics: String?, deletionVector: DeletionVector?
   ) {
     self.path = path
     self.partitionValues = partitionValues
@@ -46,10 +46,10 @@ package final class AddAction: Hashable, Sendable {
     self.modificationTime = modificationTime
     self.dataChange = dataChange
     self.statistics = statistics
-    self.deletionVectorID = deletionVectorID
+    self.deletionVector = deletionVector
   }
 
-  package var key: FileKey { FileKey(path: ExactText(path), deletionVectorID: deletionVectorID) }
+  package var key: FileKey { FileKey(path: ExactText(path), deletionVectorID: deletionVector?.id) }
 
   package static func == (one: AddAction, other: AddAction) -> Bool { one.key == other.key }
   package func hash(into hasher: inout Hasher) { hasher.combine(key) }
@@ -79,9 +79,9 @@ package struct RemoveAction: Sendable {
   package var dataChange: Bool
   package var partitionValues: [(column: String, value: String?)]?
   package var byteCount: Int?
-  package var deletionVectorID: String?
+  package var deletionVector: DeletionVector?
 
-  package var key: FileKey { FileKey(path: ExactText(path), deletionVectorID: deletionVectorID) }
+  package var key: FileKey { FileKey(path: ExactText(path), deletionVectorID: deletionVector?.id) }
 }
 
 /// An application's own counter (Delta protocol, "Transaction Identifiers").
@@ -113,7 +113,8 @@ extension Action {
         AddAction(
           path: path, partitionValues: Action.partitionValues(body["partitionValues"]) ?? [], byteCount: size,
           modificationTime: body["modificationTime"]?.int64 ?? 0, dataChange: body["dataChange"]?.boolean ?? true,
-          statistics: body["stats"]?.string, deletionVectorID: Action.deletionVectorID(body["deletionVector"])))
+          statistics: body["stats"]?.string,
+          deletionVector: try DeletionVector(json: body["deletionVector"], place: place)))
     case "remove":
       guard let path = body["path"]?.string else { throw damaged("path") }
       self = .remove(
@@ -121,7 +122,7 @@ extension Action {
           path: path, deletionTimestamp: body["deletionTimestamp"]?.int64,
           dataChange: body["dataChange"]?.boolean ?? true,
           partitionValues: Action.partitionValues(body["partitionValues"]), byteCount: body["size"]?.int,
-          deletionVectorID: Action.deletionVectorID(body["deletionVector"])))
+          deletionVector: try DeletionVector(json: body["deletionVector"], place: place)))
     case "txn":
       guard let appID = body["appId"]?.string, let version = body["version"]?.int64 else { throw damaged("appId") }
       self = .transaction(
@@ -139,12 +140,6 @@ extension Action {
   private static func partitionValues(_ json: JSONValue?) -> [(column: String, value: String?)]? {
     // The protocol has no empty text: it stands for null.
     json?.object?.members.map { ($0.key, $0.value.string.flatMap { $0.isEmpty ? nil : $0 }) }
-  }
-
-  /// `storageType`, `pathOrInlineDv` and, where there is one, `@` and the offset (Delta protocol, "Deletion Vectors").
-  private static func deletionVectorID(_ json: JSONValue?) -> String? {
-    guard let kind = json?["storageType"]?.string, let path = json?["pathOrInlineDv"]?.string else { return nil }
-    return kind + path + (json?["offset"]?.int64.map { "@\($0)" } ?? "")
   }
 
   package var json: JSONValue {
@@ -175,12 +170,12 @@ extension AddAction {
 
   /// Checkpoints tell of no change.
   func json(dataChange: Bool) -> JSONValue {
-    precondition(deletionVectorID == nil, "deletion vectors are not written")
     var object: JSONObject = [
       "path": .string(path), "partitionValues": VarveLake.json(partitionValues), "size": JSONValue(byteCount),
       "modificationTime": JSONValue(modificationTime), "dataChange": .boolean(dataChange),
     ]
     if let statistics { object["stats"] = .string(statistics) }
+    if let deletionVector { object["deletionVector"] = deletionVector.json }
     return .object(object)
   }
 }
@@ -194,6 +189,7 @@ extension RemoveAction {
       object["partitionValues"] = VarveLake.json(partitionValues)
       object["size"] = JSONValue(byteCount)
     }
+    if let deletionVector { object["deletionVector"] = deletionVector.json }
     return .object(object)
   }
 }

@@ -25,14 +25,12 @@ extension DeltaLog {
   }
 
   private func readFiles(_ checkpoint: Checkpoint) throws -> [AddAction] {
-    let files = try checkpoint.paths.flatMap { path in
+    try checkpoint.paths.flatMap { path in
       let file = try openCheckpoint(path)
       return try file.rowGroups.indices.flatMap { rowGroup in
         try CheckpointRows(file, rowGroup: rowGroup, place: place + [path]).adds()
       }
     }
-    try LiveEntries.refuseDeletionVectors(files, place)
-    return files
   }
 
   /// The `remove` actions of a checkpoint.
@@ -72,7 +70,7 @@ private struct CheckpointRows {
     let times = try numbers("add", "modificationTime")
     let partitionValues = try maps("add", "partitionValues")
     let statistics = try texts("add", "stats")
-    let deletionVectors = try deletionVectorIDs("add")
+    let deletionVectors = try deletionVectors("add")
     var adds: [AddAction] = []
     for (row, path) in paths.enumerated() {
       guard let path else { continue }
@@ -81,7 +79,7 @@ private struct CheckpointRows {
         AddAction(
           path: path, partitionValues: pairs(partitionValues[row]), byteCount: Int(size),
           modificationTime: times[row] ?? 0, dataChange: false, statistics: statistics[row],
-          deletionVectorID: deletionVectors[row]))
+          deletionVector: deletionVectors[row]))
     }
     return adds
   }
@@ -91,13 +89,13 @@ private struct CheckpointRows {
     let sizes = try numbers("remove", "size")
     let times = try numbers("remove", "deletionTimestamp")
     let partitionValues = try maps("remove", "partitionValues")
-    let deletionVectors = try deletionVectorIDs("remove")
+    let deletionVectors = try deletionVectors("remove")
     return paths.enumerated().compactMap { row, path in
       guard let path else { return nil }
       return RemoveAction(
         path: path, deletionTimestamp: times[row], dataChange: false,
         partitionValues: partitionValues[row].map { pairs($0) }, byteCount: sizes[row].map(Int.init),
-        deletionVectorID: deletionVectors[row])
+        deletionVector: deletionVectors[row])
     }
   }
 
@@ -145,14 +143,17 @@ private struct CheckpointRows {
     }
   }
 
-  private func deletionVectorIDs(_ action: String) throws -> [String?] {
+  private func deletionVectors(_ action: String) throws -> [DeletionVector?] {
     let kinds = try texts(action, "deletionVector", "storageType")
-    guard kinds.contains(where: { $0 != nil }) else { return kinds }
-    let paths = try texts(action, "deletionVector", "pathOrInlineDv")
+    guard kinds.contains(where: { $0 != nil }) else { return kinds.map { _ in nil } }
+    let names = try texts(action, "deletionVector", "pathOrInlineDv")
     let offsets = try numbers(action, "deletionVector", "offset")
-    return kinds.indices.map { row in
-      guard let kind = kinds[row], let path = paths[row] else { return nil }
-      return kind + path + (offsets[row].map { "@\($0)" } ?? "")
+    let sizes = try numbers(action, "deletionVector", "sizeInBytes")
+    let rowCounts = try numbers(action, "deletionVector", "cardinality")
+    return try kinds.indices.map { row in
+      try DeletionVector(
+        storage: kinds[row], text: names[row], offset: offsets[row], byteCount: sizes[row], rowCount: rowCounts[row],
+        place: place)
     }
   }
 

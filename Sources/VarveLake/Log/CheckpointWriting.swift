@@ -22,7 +22,7 @@ extension DeltaLog {
   func writeCheckpoint(_ snapshot: Snapshot, index: ManifestIndex, transaction: String) throws {
     let version = snapshot.version
     let rows = try rows(snapshot)
-    let bytes = CheckpointFile.bytes(rows)
+    let bytes = CheckpointFile.bytes(rows, hasDeletionVectors: snapshot.tableProtocol.hasDeletionVectors)
     let draft = Layout.checkpointDraft(transaction, version)
     try storage.removeIfPresent(draft)
     try storage.write(draft, bytes, isSealed: true)
@@ -79,36 +79,48 @@ extension DeltaLog {
 
 /// A checkpoint's bytes: rows of JSON shredded into the columns of its schema (Parquet, "Nested Encoding").
 enum CheckpointFile {
-  private static let schema: [ParquetNode] = [
-    .group("txn", [.leaf("appId", .text), .leaf("version", .int64), .leaf("lastUpdated", .int64)]),
-    .group(
-      "add",
-      [
-        .leaf("path", .text), .map("partitionValues"), .leaf("size", .int64), .leaf("modificationTime", .int64),
-        .leaf("dataChange", .boolean), .map("tags"), .leaf("stats", .text),
-      ]),
-    .group(
-      "remove",
-      [
-        .leaf("path", .text), .leaf("deletionTimestamp", .int64), .leaf("dataChange", .boolean),
-        .leaf("extendedFileMetadata", .boolean), .map("partitionValues"), .leaf("size", .int64),
-      ]),
-    .group(
-      "metaData",
-      [
-        .leaf("id", .text), .leaf("name", .text), .leaf("description", .text),
-        .group("format", [.leaf("provider", .text), .map("options")]), .leaf("schemaString", .text),
-        .list("partitionColumns", of: .text), .map("configuration"), .leaf("createdTime", .int64),
-      ]),
-    .group(
-      "protocol",
-      [
-        .int32("minReaderVersion"), .int32("minWriterVersion"), .list("readerFeatures", of: .text),
-        .list("writerFeatures", of: .text),
-      ]),
-  ]
+  private static let deletionVector = ParquetNode.group(
+    "deletionVector",
+    [
+      .leaf("storageType", .text), .leaf("pathOrInlineDv", .text), .int32("offset"), .int32("sizeInBytes"),
+      .leaf("cardinality", .int64),
+    ])
 
-  static func bytes(_ rows: [JSONValue]) -> [UInt8] {
+  private static func schema(hasDeletionVectors: Bool) -> [ParquetNode] {
+    let vectors = hasDeletionVectors ? [deletionVector] : []
+    return [
+      .group("txn", [.leaf("appId", .text), .leaf("version", .int64), .leaf("lastUpdated", .int64)]),
+      .group(
+        "add",
+        [
+          .leaf("path", .text), .map("partitionValues"), .leaf("size", .int64), .leaf("modificationTime", .int64),
+          .leaf("dataChange", .boolean), .map("tags"), .leaf("stats", .text),
+        ] + vectors),
+      .group(
+        "remove",
+        [
+          .leaf("path", .text), .leaf("deletionTimestamp", .int64), .leaf("dataChange", .boolean),
+          .leaf("extendedFileMetadata", .boolean), .map("partitionValues"), .leaf("size", .int64),
+        ] + vectors),
+      .group(
+        "metaData",
+        [
+          .leaf("id", .text), .leaf("name", .text), .leaf("description", .text),
+          .group("format", [.leaf("provider", .text), .map("options")]), .leaf("schemaString", .text),
+          .list("partitionColumns", of: .text), .map("configuration"), .leaf("createdTime", .int64),
+        ]),
+      .group(
+        "protocol",
+        [
+          .int32("minReaderVersion"), .int32("minWriterVersion"), .list("readerFeatures", of: .text),
+          .list("writerFeatures", of: .text),
+        ]),
+    ]
+  }
+
+  /// `hasDeletionVectors`: whether the table asks its readers to know them.
+  static func bytes(_ rows: [JSONValue], hasDeletionVectors: Bool) -> [UInt8] {
+    let schema = schema(hasDeletionVectors: hasDeletionVectors)
     var shredder = Shredder()
     for row in rows {
       shredder.leaf = 0

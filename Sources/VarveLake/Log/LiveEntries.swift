@@ -1,5 +1,4 @@
 internal import Synchronization
-internal import VarveTables
 
 /// The live files of a version: those of a checkpoint, which need not have been read yet, but for what later entries
 /// added and removed. So a commit into a table of many files need not look at all of them.
@@ -49,14 +48,6 @@ final class LiveEntries: Sendable {
       let files = (touched.isEmpty ? before : before.filter { !touched.contains($0.key) }) + added
       merged = files
       return files
-    }
-  }
-}
-
-extension LiveEntries {
-  static func refuseDeletionVectors(_ files: [AddAction], _ place: [String]) throws {
-    if let struck = files.first(where: { $0.deletionVectorID != nil }) {
-      throw Problem(.refused, at: place + [struck.path], "has a deletion vector, which Varve cannot read")
     }
   }
 }

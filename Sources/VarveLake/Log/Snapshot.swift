@@ -54,14 +54,14 @@ package struct Snapshot: Sendable {
     return try seen.map { ($0.values, try typed($0.values)) }.sorted { precedes($0.1, $1.1) }.map(\.0)
   }
 
-  /// The sum of the files' rows, or nil where a file does not say how many it has.
+  /// The sum of the files' rows that are not struck out, or nil where a file does not say how many it has.
   package func rowCount() throws -> Int? {
     var sum = 0
     for entry in try entries {
       guard let text = entry.statistics, let json = try? JSONValue(parsing: text, duplicateKeys: .lastWins),
         let rows = json["numRecords"]?.int
       else { return nil }
-      sum += rows
+      sum += rows - (entry.deletionVector?.rowCount ?? 0)
     }
     return sum
   }
@@ -125,7 +125,7 @@ package struct Snapshot: Sendable {
     return LiveFile(
       path: path, partition: partition, byteCount: entry.byteCount, modificationTime: entry.modificationTime,
       statistics: entry.statistics.flatMap { StatisticsText.parse($0, schema) },
-      deletionVectorID: entry.deletionVectorID)
+      deletionVector: entry.deletionVector)
   }
 }
 

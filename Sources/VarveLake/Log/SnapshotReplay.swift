@@ -96,7 +96,6 @@ struct SnapshotReplay {
     }
     try tableProtocol.checkReadable(place)
     let added = added.values.sorted { $0.ordinal < $1.ordinal }.map(\.add)
-    try LiveEntries.refuseDeletionVectors(added, place)
     return Snapshot(
       version: entry.version, timestamp: entry.timestamp, entryModificationTime: entry.modificationTime,
       entrySHA256: entry.sha256, tableProtocol: tableProtocol,

@@ -30,6 +30,13 @@ package enum StatisticsText {
     ]).text()
   }
 
+  /// The same, of a file of which rows are struck out: bounds hold, and need not be reached (`tightBounds`).
+  package static func loosened(_ text: String) -> String {
+    guard case .object(var object)? = try? JSONValue(parsing: text, duplicateKeys: .lastWins) else { return text }
+    object["tightBounds"] = false
+    return JSONValue.object(object).text()
+  }
+
   private static func lower(_ value: Value, _ type: DataType) -> JSONValue? {
     switch value {
     case .text(let text) where type == .text:

@@ -78,11 +78,26 @@ package struct TableMetadata: Hashable, Sendable {
     case contract = "varve.contract"
     /// How often each name was given up by a column: `{"price":1}`.
     case formerNames = "varve.formerNames"
+    /// How rows that change are written: `merge-on-read`, or absent.
+    case updates = "varve.updates"
   }
 
   /// The level of compression of the table's data files.
   package var zstdLevel: Int {
     self[.zstdLevel].flatMap { Int($0) }.map { min(max($0, 1), 22) } ?? EngineLimits.zstdLevelStandard
+  }
+
+  private static let mergeOnRead = "merge-on-read"
+  /// What other engines go by when they write deletion vectors.
+  private static let vectorsProperty = "delta.enableDeletionVectors"
+
+  /// Whether rows that change are struck out of their files, which stay as they are.
+  package var strikesRows: Bool {
+    get { self[.updates] == TableMetadata.mergeOnRead }
+    set {
+      self[.updates] = newValue ? TableMetadata.mergeOnRead : nil
+      properties[TableMetadata.vectorsProperty] = newValue ? "true" : nil
+    }
   }
 
   package func columns(_ property: Property) -> [String] {

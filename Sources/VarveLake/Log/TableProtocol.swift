@@ -14,8 +14,11 @@ package struct TableProtocol: Hashable, Sendable {
   /// From these versions on, features are listed one by one.
   private static let readerVersionOfFeatures = 3
   private static let writerVersionOfFeatures = 7
-  private static let readerFeaturesKnown: Set<String> = []
-  private static let writerFeaturesKnown: Set<String> = ["appendOnly", "invariants"]
+  private static let deletionVectors = "deletionVectors"
+  private static let readerFeaturesKnown: Set<String> = [deletionVectors]
+  private static let writerFeaturesKnown: Set<String> = ["appendOnly", deletionVectors, "invariants"]
+  /// What tables of writer version 2 may use without saying so.
+  private static let writerFeaturesImplied = ["appendOnly", "invariants"]
 
   package init(
     minReaderVersion: Int, minWriterVersion: Int, readerFeatures: [String]? = nil, writerFeatures: [String]? = nil
@@ -45,6 +48,23 @@ package struct TableProtocol: Hashable, Sendable {
     return .object(object)
   }
 
+  /// What is asked for where rows may be struck out of files, and what was asked for before: nothing is ever taken back.
+  var withDeletionVectors: TableProtocol {
+    guard !hasDeletionVectors else { return self }
+    let implied = minWriterVersion == 2 ? TableProtocol.writerFeaturesImplied : []
+    return TableProtocol(
+      minReaderVersion: TableProtocol.readerVersionOfFeatures, minWriterVersion: TableProtocol.writerVersionOfFeatures,
+      readerFeatures: Set((readerFeatures ?? []) + [TableProtocol.deletionVectors]).sorted(),
+      writerFeatures: Set((writerFeatures ?? implied) + [TableProtocol.deletionVectors]).sorted())
+  }
+
+  var hasDeletionVectors: Bool { readerFeatures?.contains(TableProtocol.deletionVectors) ?? false }
+
+  /// What a table of ours with these properties asks for.
+  static func own(of metadata: TableMetadata) -> TableProtocol {
+    metadata.strikesRows ? own.withDeletionVectors : own
+  }
+
   /// Refuses a table whose rows cannot be told without a feature that Varve lacks.
   func checkReadable(_ place: [String]) throws {
     switch minReaderVersion {
@@ -55,7 +75,8 @@ package struct TableProtocol: Hashable, Sendable {
       if !missing.isEmpty { throw refusal(place, "read", missing) }
     default:
       throw Problem(
-        .refused, at: place, "the table asks for Delta reader version \(minReaderVersion), and Varve has 1",
+        .refused, at: place,
+        "the table asks for Delta reader version \(minReaderVersion), and Varve has 1, and 3 for deletion vectors",
         advice: "read it with the engine that wrote it")
     }
   }

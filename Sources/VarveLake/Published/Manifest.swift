@@ -6,7 +6,9 @@ package import VarveTables
 /// It holds no clock time, no path of its own and not the version that it belongs to, so that the same feed on the
 /// same base gives the same bytes. Every one that would be too far from a complete one is complete itself.
 package struct Manifest: Hashable, Sendable {
-  static let format = 1
+  static let format = 2
+  /// Of a manifest that tells of no struck rows, which readers of format 1 understand.
+  private static let formatWithoutVectors = 1
   /// Manifests that a reader may have to read, to know all files of a partition.
   static let chainMax = 64
 
@@ -21,6 +23,33 @@ package struct Manifest: Hashable, Sendable {
     /// The least and the greatest key, where the table has one: a text per key column, nil for null.
     package var keyMinimum: [String?]?
     package var keyMaximum: [String?]?
+    /// Which rows are struck out, of kept files; nil for none.
+    package var struck: Struck?
+  }
+
+  /// A deletion vector, by its digest: the log has the vector itself.
+  package struct Struck: Hashable, Sendable {
+    package var rows: Int
+    /// Of what the log knows the vector by.
+    package var sha256: String
+
+    init(_ vector: DeletionVector) {
+      rows = vector.rowCount
+      sha256 = Digest.sha256(Array(vector.id.utf8))
+    }
+
+    init?(json: JSONValue) {
+      guard let rows = json["rows"]?.int, let sha256 = json["sha256"]?.string else { return nil }
+      (self.rows, self.sha256) = (rows, sha256)
+    }
+
+    var json: JSONValue { ["rows": JSONValue(rows), "sha256": .string(sha256)] }
+  }
+
+  /// A file of the predecessor that is live still, with other rows struck out than before, or none.
+  package struct Change: Hashable, Sendable {
+    package var path: String
+    package var struck: Struck?
   }
 
   /// What the partition was before.
@@ -37,6 +66,8 @@ package struct Manifest: Hashable, Sendable {
   package var predecessor: Predecessor
   /// Files of the predecessor that are live no more: paths below the table.
   package var dropped: [String]
+  /// Files of the predecessor of which other rows are struck out since.
+  package var changed: [Change] = []
   /// All other live files of the partition, in a complete manifest; nil in one that counts on its predecessor.
   package var kept: [File]?
   /// How many manifests lie between this one and the complete one before it, plus one; 0 in a complete one.
@@ -64,7 +95,7 @@ extension Manifest {
 
   private var json: JSONValue {
     var object: JSONObject = [
-      "format": JSONValue(Manifest.format),
+      "format": JSONValue(hasVectors ? Manifest.format : Manifest.formatWithoutVectors),
       "partition": .object(JSONObject(partition.map { ($0.column, $0.value.map(JSONValue.string) ?? .null) })),
       "files": .array(files.map { Manifest.json($0, pathKey: "name") }),
       "dropped": .array(dropped.map(JSONValue.string)), "depth": JSONValue(depth),
@@ -77,9 +108,15 @@ extension Manifest {
     case .log(let version, let sha256):
       object["predecessor"] = ["log_version": JSONValue(version), "sha256": .string(sha256)]
     }
+    if !changed.isEmpty {
+      object["changed"] = .array(
+        changed.map { ["path": .string($0.path), "deletion_vector": $0.struck?.json ?? .null] })
+    }
     if let kept { object["kept"] = .array(kept.map { Manifest.json($0, pathKey: "path") }) }
     return .object(object)
   }
+
+  private var hasVectors: Bool { !changed.isEmpty || kept?.contains { $0.struck != nil } ?? false }
 
   private var lineage: JSONObject {
     var lineage: JSONObject = ["ingestion": .string(ingestion), "sources": .array(sources.map(\.json))]
@@ -94,6 +131,7 @@ extension Manifest {
     if let minimum = file.keyMinimum, let maximum = file.keyMaximum {
       object["key"] = ["min": texts(minimum), "max": texts(maximum)]
     }
+    if let struck = file.struck { object["deletion_vector"] = struck.json }
     return .object(object)
   }
 
@@ -135,6 +173,12 @@ extension Manifest {
       }
       return path
     }
+    changed = try (json["changed"]?.array ?? []).map { change in
+      guard let path = change["path"]?.string, LogPath.isSafe(path) else {
+        throw damaged("the manifest names a file outside the table")
+      }
+      return Change(path: path, struck: change["deletion_vector"].flatMap(Struck.init(json:)))
+    }
     guard (0..<Manifest.chainMax).contains(depth), (depth == 0) == (kept != nil) else {
       throw damaged("the manifest's depth is wrong")
     }
@@ -161,7 +205,16 @@ extension Manifest {
     guard let path = json[pathKey]?.string, let bytes = json["bytes"]?.int, bytes >= 0 else { return nil }
     return File(
       path: path, rows: json["rows"]?.int, bytes: bytes, sha256: json["sha256"]?.string,
-      keyMinimum: json["key"]?["min"]?.array?.map(\.string), keyMaximum: json["key"]?["max"]?.array?.map(\.string))
+      keyMinimum: json["key"]?["min"]?.array?.map(\.string), keyMaximum: json["key"]?["max"]?.array?.map(\.string),
+      struck: json["deletion_vector"].flatMap(Struck.init(json:)))
+  }
+}
+
+extension Manifest.File {
+  /// A file that is live again, or still.
+  init(_ file: LiveFile) {
+    self.init(path: file.path, rows: file.statistics?.rowCount, bytes: file.byteCount)
+    struck = file.deletionVector.map(Manifest.Struck.init)
   }
 }
 
@@ -180,12 +233,25 @@ extension Manifest {
     return try Manifest(bytes, place: place)
   }
 
+  /// The files after these changes of what is struck out of them.
+  static func files(_ files: [File], with changes: [Change]) -> [File] {
+    let changes = Dictionary(changes.map { (ExactText($0.path), $0) }, uniquingKeysWith: { $1 })
+    return files.map { file in
+      guard let change = changes[ExactText(file.path)] else { return file }
+      var file = file
+      file.struck = change.struck
+      return file
+    }
+  }
+
   /// All files of the partition as of that manifest, by their paths below the table, in no order of meaning.
   ///
   /// A chain that ends at a log version, and not at a complete manifest, cannot happen: such ones are complete.
   package static func files(of reference: ManifestReference, _ storage: Storage) throws -> [File] {
     var files: [File] = []
     var dropped = Set<ExactText>()
+    // What the newest manifest says that names a file.
+    var changed: [ExactText: Change] = [:]
     var next = reference
     for _ in 0..<chainMax {
       let manifest = try read(next, storage)
@@ -194,7 +260,15 @@ extension Manifest {
         file.path = Layout.join(Layout.parent(next.path), file.path)
         return file
       }
-      files += (own + (manifest.kept ?? [])).filter { !dropped.contains(ExactText($0.path)) }
+      for change in manifest.changed where changed[ExactText(change.path)] == nil {
+        changed[ExactText(change.path)] = change
+      }
+      files += (own + (manifest.kept ?? [])).filter { !dropped.contains(ExactText($0.path)) }.map { file in
+        guard let change = changed[ExactText(file.path)] else { return file }
+        var file = file
+        file.struck = change.struck
+        return file
+      }
       if manifest.isComplete { return files }
       dropped.formUnion(manifest.dropped.map(ExactText.init))
       guard case .manifest(let predecessor) = manifest.predecessor else { break }

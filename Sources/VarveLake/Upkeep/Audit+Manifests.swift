@@ -10,7 +10,7 @@ extension Audit {
     if first > 0, let checkpoint = try log.checkpoint(atOrBefore: head), checkpoint.version >= first - 1 {
       let read = try log.readCheckpoint(checkpoint)
       replay = try SnapshotReplay(checkpoint: read.actions, files: read.files, rowCount: read.rowCount)
-      for case .add(let add) in read.actions { track(add, at: first, sha256: nil) }
+      for add in try read.files.all() { track(add, at: first, sha256: nil) }
       metadata = read.actions.lazy.compactMap { if case .metadata(let metadata) = $0 { metadata } else { nil } }.last
       replay.version = checkpoint.version
     } else if first > 0 {
@@ -48,6 +48,7 @@ extension Audit {
     guard let path = LogPath.decode(add.path) else {
       return find(.contradictory, Layout.logEntry(version), "names a file outside the table: \(add.path)")
     }
+    note(add, at: version)
     let key = ExactText(path)
     if var known = tracked[key] {
       known.lastLive = nil
@@ -178,7 +179,9 @@ extension Audit {
       return
     }
     let isOurs = try storage.exists(Layout.state(version))
-    let expected = (try? log.rows(snapshot)).map(CheckpointFile.bytes)
+    let expected = (try? log.rows(snapshot)).map {
+      CheckpointFile.bytes($0, hasDeletionVectors: snapshot.tableProtocol.hasDeletionVectors)
+    }
     let remedy = expected.map { Remedy.write($0, isSealed: true) }
     guard let bytes = try storage.read(path) else {
       // A block stands beside a checkpoint of ours, in whatever number of files another engine wrote others.

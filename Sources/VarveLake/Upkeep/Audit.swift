@@ -28,6 +28,8 @@ package final class Audit {
   var pathsByDigest: [String: [String]] = [:]
   /// Where the bytes of damaged files are found, by their digest.
   var pathsByActualDigest: [String: [String]] = [:]
+  /// What strikes rows out of files that were live at some time.
+  var vectors: [FileKey: ReadVector] = [:]
   /// Directories `<partition>/v<N>` that an entry names.
   var namedDirectories = Set<ExactText>()
   /// Whether the sum of the log is known: no entry so far was damaged.
@@ -97,6 +99,7 @@ package final class Audit {
     try checkStates()
     try checkTags()
     try checkContents()
+    try checkVectors()
     try findStrays()
     report.findings.sort { one, other in
       one.isDamage == other.isDamage ? ExactText(one.path) < ExactText(other.path) : one.isDamage

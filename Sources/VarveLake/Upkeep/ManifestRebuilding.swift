@@ -21,10 +21,11 @@ struct ManifestRebuilding {
     guard var manifest = try bare() else { return nil }
     for files in try candidates() {
       manifest.files = files
-      for (previous, depth, kept) in predecessors(manifest.dropped) {
-        manifest.predecessor = previous
-        manifest.depth = depth
-        manifest.kept = kept
+      for way in predecessors(manifest.dropped) {
+        manifest.predecessor = way.predecessor
+        manifest.depth = way.depth
+        manifest.kept = way.kept
+        manifest.changed = way.kept == nil ? changes : []
         let bytes = manifest.bytes
         if Digest.sha256(bytes) == reference.sha256 { return bytes }
       }
@@ -39,9 +40,11 @@ struct ManifestRebuilding {
     func isHere(_ path: String, _ values: [(column: String, value: String?)]?) -> Bool {
       ManifestChanges.key(path, values, columns) == partitionKey
     }
-    let dropped = entry.removes.filter { isHere($0.path, $0.partitionValues) }
+    let added = Set(entry.adds.map { ExactText($0.path) })
+    let removes = entry.removes.filter { isHere($0.path, $0.partitionValues) }
+    let dropped = removes.filter { !added.contains(ExactText($0.path)) }
     let adds = entry.adds.filter { isHere($0.path, $0.partitionValues) }
-    guard let values = adds.first?.partitionValues ?? dropped.first?.partitionValues else { return nil }
+    guard let values = adds.first?.partitionValues ?? removes.first?.partitionValues else { return nil }
     return Manifest(
       partition: columns.map { column in
         .init(column: column, value: values.first { ExactText($0.column) == ExactText(column) }?.value)
@@ -75,23 +78,43 @@ struct ManifestRebuilding {
     return bounded == bare ? [bare] : [bounded, bare]
   }
 
-  /// Each way in which a manifest can stand on what was before.
-  private func predecessors(_ dropped: [String]) -> [(Manifest.Predecessor, depth: Int, kept: [Manifest.File]?)] {
-    var ways: [(Manifest.Predecessor, depth: Int, kept: [Manifest.File]?)] = []
-    let gone = Set(dropped.map(ExactText.init))
-    let restored = entry.adds.compactMap { add -> Manifest.File? in
+  /// Files of this partition that the entry made live and did not write.
+  private var others: [Manifest.File] {
+    entry.adds.compactMap { add in
       guard let path = LogPath.decode(add.path), ExactText(Layout.parent(path)) != ExactText(directory),
         ManifestChanges.key(add.path, add.partitionValues, metadata.partitionColumns) == partitionKey
       else { return nil }
       let rows = add.statistics.flatMap { StatisticsText.parse($0, metadata.schema) }?.rowCount
-      return Manifest.File(path: path, rows: rows, bytes: add.byteCount)
+      var file = Manifest.File(path: path, rows: rows, bytes: add.byteCount)
+      file.struck = add.deletionVector.map(Manifest.Struck.init)
+      return file
     }
+  }
+
+  /// Those of them that were live before, with other rows struck out.
+  private var changes: [Manifest.Change] {
+    let removed = Set(entry.removes.compactMap { LogPath.decode($0.path).map(ExactText.init) })
+    return others.filter { removed.contains(ExactText($0.path)) }.map {
+      Manifest.Change(path: $0.path, struck: $0.struck)
+    }
+    .sorted { ExactText($0.path) < ExactText($1.path) }
+  }
+
+  /// Each way in which a manifest can stand on what was before.
+  private func predecessors(
+    _ dropped: [String]
+  ) -> [(predecessor: Manifest.Predecessor, depth: Int, kept: [Manifest.File]?)] {
+    var ways: [(predecessor: Manifest.Predecessor, depth: Int, kept: [Manifest.File]?)] = []
+    let gone = Set(dropped.map(ExactText.init))
+    let changes = changes
+    let changed = Set(changes.map { ExactText($0.path) })
+    let restored = others.filter { !changed.contains(ExactText($0.path)) }
     if let predecessor, let before = try? Manifest.read(predecessor, storage) {
       if restored.isEmpty, before.depth + 1 < Manifest.chainMax {
         ways.append((.manifest(predecessor), before.depth + 1, nil))
       }
       if let files = try? Manifest.files(of: predecessor, storage) {
-        let kept = files.filter { !gone.contains(ExactText($0.path)) } + restored
+        let kept = Manifest.files(files.filter { !gone.contains(ExactText($0.path)) }, with: changes) + restored
         ways.append((.manifest(predecessor), 0, kept.sorted { ExactText($0.path) < ExactText($1.path) }))
       }
     } else if predecessor == nil {

@@ -105,6 +105,19 @@ import VarveTables
     #expect(try ledger.deliveredVersion(of: "p", to: "t") == 1)
   }
 
+  @Test func `what an older delivery owes is sent again, and what newer ones changed since is left alone`() throws {
+    let directory = try TemporaryDirectory()
+    let shelf = Shelf()
+    shelf.keeps = { record, _ in record != 3 }
+    _ = try deliver(4, to: shelf, in: directory, Waits().patience())
+    // Another state of record 1 by now, which the old delivery must not bring back.
+    shelf.forget(1)
+    shelf.keeps = { _, _ in true }
+    _ = try deliver(4, to: shelf, in: directory, Waits().patience())
+    #expect(shelf.sent.last == [3] && !shelf.held.contains(1))
+    #expect(try directory.ledger().delivery("d")?.state == .complete)
+  }
+
   @Test func `a target that takes nothing is waited for, and not for ever`() throws {
     let directory = try TemporaryDirectory()
     let shelf = Shelf()

@@ -4,7 +4,11 @@ import VarveJSON
 
 extension Session {
   func push(_ call: Invocation, _ warehouse: Warehouse) throws {
-    var request = PushRequest(call.arguments[0], to: call["to"] ?? "")
+    if let target = call["check"] { return try check(target, call, warehouse) }
+    guard let reference = call.arguments.first, let target = call["to"] else {
+      throw Problem(.usage, "push: TABLE and --to TARGET are needed", advice: "see `varve help push`")
+    }
+    var request = PushRequest(reference, to: target)
     request.changesSince = call["changes-since"].map { $0 == "delivered" ? .delivered : .version($0) }
     request.again = call.has("again")
     let records = call.integer("chunk-records")
@@ -18,6 +22,27 @@ extension Session {
       try warehouse.push(asked, isInterrupted: { Interruption.isRequested }, onEvent: $0)
     }
     try printReport(report, call)
+  }
+
+  private func check(_ target: String, _ call: Invocation, _ warehouse: Warehouse) throws {
+    let findings = try warehouse.check(
+      target: target, for: call.arguments.first, isInterrupted: { Interruption.isRequested })
+    if call.has("json") {
+      let json = findings.map { finding -> JSONValue in
+        ["finding": .init(finding.kind.rawValue), "what": .init(finding.what), "advice": text(finding.advice)]
+      }
+      try output.writeLine(JSONValue.array(json).text(.pretty))
+    } else {
+      for finding in findings {
+        let kind = finding.kind.rawValue
+        try output.writeLine(
+          kind + String(repeating: " ", count: 7 - kind.count) + printable(finding.what)
+            + (finding.advice.map { "; " + printable($0) } ?? ""))
+      }
+    }
+    let wrongCount = findings.count { $0.kind == .wrong }
+    guard wrongCount > 0 else { return }
+    throw Problem(.failed, at: [target], "\(wrongCount == 1 ? "something is" : "\(wrongCount) things are") wrong")
   }
 
   /// Runs a delivery with its progress on standard error.

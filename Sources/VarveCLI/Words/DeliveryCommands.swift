@@ -2,10 +2,12 @@ internal import VarveDelivery
 
 let pushCommand = Command(
   "push", "Deliver a version of a table to a receiver, acknowledged",
-  arguments: [Argument("TABLE[@VERSION]", "What is delivered; a bare TABLE is its newest version.")],
+  arguments: [
+    Argument("TABLE[@VERSION]", "What is delivered; a bare TABLE is its newest version.", isRequired: false)
+  ],
   options: [
     Option(
-      "to", "TARGET", .text, isRequired: true,
+      "to", "TARGET", .text,
       "A target declared in varve.json, a URL, or `dir:PATH` for files."),
     Option(
       "changes-since", "VERSION|delivered", .text, preset: "all rows",
@@ -16,6 +18,9 @@ let pushCommand = Command(
       "chunk-bytes", "N", .integer(1...1 << 30), preset: "by records",
       "Bytes of records in a chunk, instead of a number of them."),
     .flag("again", "Deliver under a new id what was delivered before."),
+    Option(
+      "check", "TARGET", .text,
+      "Find what is wrong with a target, and with the table for it if one is given; nothing is delivered."),
   ],
   details: [
     "Each chunk is posted as JSON, and counts as delivered only when the receiver answers with `ack: true`. The same "
@@ -27,6 +32,7 @@ let pushCommand = Command(
     ("varve push products --to http://127.0.0.1:9000/", "the newest version, to a receiver on this machine"),
     ("varve push products --to shop --changes-since delivered", "what the target `shop` does not have yet"),
     ("varve push products@3 --to dir:outbox", "version 3, as files"),
+    ("varve push products --check pim", "whether Pimcore is set up for it"),
   ])
 
 let deliveriesCommand = Command(

@@ -15,8 +15,13 @@ extension DeliveryRun {
     let chunks = chunksAhead(number, record)
     var proven: Set<Int> = []
     for chunk in try ledger.chunks(of: id) where chunk.state == .proven { proven.insert(chunk.number) }
+    // Of a delivery that ran to its end only what it owes is looked at: newer ones have changed the rest since.
+    let owed = lease.delivery.hasRunToEnd ? Set(try ledger.deadRecords(delivery: id).map(\.record)) : nil
     while let chunk = try chunks.next() {
-      if !proven.contains(chunk.number) { try prove(chunk, target) }
+      if !proven.contains(chunk.number) {
+        try prove(
+          chunk, (0..<chunk.recordCount).filter { owed?.contains(chunk.firstRecord + $0) ?? true }, target)
+      }
       number = chunk.number + 1
       record = chunk.firstRecord + chunk.recordCount
       byteCount += chunk.records.count
@@ -38,15 +43,15 @@ extension DeliveryRun {
     var fruitless = 0.0
     var settling: Double?
     var pollCount = 0
-    /// In a row.
+    /// Sendings without progress.
     var unansweredCount = 0
     var refusalCount = 0
     var sendingCount = 0
   }
 
-  private func prove(_ chunk: Chunk, _ target: any ProvableTarget) throws {
+  private func prove(_ chunk: Chunk, _ records: [Int], _ target: any ProvableTarget) throws {
     try ledger.markSent(ChunkRecord(chunk), of: lease)
-    var open = Open(pending: Array(0..<chunk.recordCount))
+    var open = Open(pending: records)
     while let differences = try look(at: chunk, &open, target), !open.pending.isEmpty {
       onEvent(.proving(chunk: chunk.number, recordCount: open.pending.count))
       if let settling = open.settling, settling < target.pace.settleSeconds {
@@ -64,7 +69,7 @@ extension DeliveryRun {
     let dead = open.dead.sorted { $0.key < $1.key }.map { record, reason in
       DeadRecord(record: chunk.firstRecord + record, key: keys[record], reason: reason)
     }
-    try ledger.settle(chunk.number, keys: keys, dead: dead, of: lease)
+    try ledger.settle(chunk.number, keys: records.map { keys[$0] }, dead: dead, of: lease)
     if let first = dead.first {
       onEvent(.deadLettered(chunk: chunk.number, recordCount: dead.count, reason: "\(first.key): \(first.reason)"))
     }
@@ -74,22 +79,23 @@ extension DeliveryRun {
   private func look(
     at chunk: Chunk, _ open: inout Open, _ target: any ProvableTarget
   ) throws -> [Int: Mismatch]? {
+    var unansweredCount = 0
     while true {
       switch try target.compare(chunk, open.pending) {
       case .differs(let found):
-        open.unansweredCount = 0
         for (record, difference) in found where !difference.isSendable { open.dead[record] = difference.reason }
         let pending = open.pending.filter { found[$0]?.isSendable == true }
         if pending.count < open.pending.count {
           open.fruitless = 0
           open.pollCount = 0
+          open.unansweredCount = 0
           if open.settling != nil { open.settling = 0 }
         }
         open.pending = pending
         return pending.isEmpty ? nil : found
       case .unanswered(let reason, let pauseSeconds):
-        open.unansweredCount += 1
-        try pause(chunk.number, reason, seconds: pauseSeconds ?? 0, attempts: open.unansweredCount)
+        unansweredCount += 1
+        try pause(chunk.number, reason, seconds: pauseSeconds ?? 0, attempts: unansweredCount)
       case .impossible(let reason): throw try park(chunk.number, reason)
       }
     }

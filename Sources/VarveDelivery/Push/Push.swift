@@ -250,7 +250,7 @@ struct DeliveryDesk {
   }
 
   /// How the records of a plan are made, and how many there are, if that is known.
-  private func records(_ plan: DeliveryPlan, _ table: Table) throws -> (RecordOpening, Int?) {
+  func records(_ plan: DeliveryPlan, _ table: Table) throws -> (RecordOpening, Int?) {
     let new = try plannedContents(plan, table)
     let place = ["\(table.name)@\(plan.side.version)"]
     let mapping = plan.mapping

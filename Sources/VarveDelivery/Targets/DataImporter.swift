@@ -4,13 +4,13 @@ internal import VarveTables
 /// Pimcore: rows are pushed to its Data Importer, which works on them later and tells nobody; deletions go through Data
 /// Hub, and what came of both is read back there by key (Documentation/Pimcore.md).
 package final class DataImporter: ProvableTarget {
-  private let settings: ImporterSettings
+  let settings: ImporterSettings
   private let client: HTTPClient
-  private let hub: DataHub
+  let hub: DataHub
   private let key: String
   /// The field that holds the key, and the attribute that keeps it.
   private let keyField: String
-  private let keyAttribute: String
+  let keyAttribute: String
   private let milliseconds: @Sendable () -> Int64
   /// The chunk that was taken apart last.
   private var opened: (number: Int, sha256: String, records: [Record])?
@@ -108,6 +108,11 @@ package final class DataImporter: ProvableTarget {
 
   private static let nonceBytes = 64
 
+  /// Records of a chunk that can never be sent: key and reason.
+  func hindrances(of chunk: Chunk) throws -> [(key: String, reason: String)] {
+    try records(of: chunk).compactMap { record in record.hindrance.map { (record.key, $0) } }
+  }
+
   // MARK: Reading back
 
   package func compare(_ chunk: Chunk, _ numbers: [Int]) throws -> Comparison {
@@ -144,11 +149,16 @@ package final class DataImporter: ProvableTarget {
   /// The fields that are compared, and the attributes that keep them.
   private func comparedFields(_ records: [Record]) -> [(field: String, attribute: String)] {
     var names: [String] = []
-    var seen: Set<String> = [keyField]
+    var seen: Set<String> = []
     for record in records {
       for field in settings.csv?.fields ?? record.fields.keys where seen.insert(field).inserted { names.append(field) }
     }
-    return names.compactMap { field in
+    return attributes(of: names)
+  }
+
+  /// The attributes that keep fields, without the key's and those that are not compared.
+  func attributes(of fields: [String]) -> [(field: String, attribute: String)] {
+    fields.filter { $0 != keyField }.compactMap { field in
       guard case let attribute? = settings.attributes[field] ?? field else { return nil }
       return (field, attribute)
     }
@@ -202,10 +212,39 @@ package final class DataImporter: ProvableTarget {
     return try post(JSONValue.array(rows.map { .object($0) }).bytes(), type: "application/json")
   }
 
+  /// What the importer said: all that its answers are told apart by.
+  struct Said {
+    var status: Int
+    var isSuccess: Bool
+    var message: String?
+    var pauseSeconds: Double?
+
+    var text: String { "the Data Importer: HTTP \(status)" + (message.map { ", \($0)" } ?? "") }
+
+    func mentions(_ words: String) -> Bool { message?.lowercased().contains(words) == true }
+    /// Whoever has the wrong key hears it as an error of the server.
+    var isAboutKey: Bool { status == 500 && (mentions("missing authorization") || mentions("invalid token")) }
+    var isUnknownConfiguration: Bool { status == 500 && mentions("does not exist") }
+    var isOtherSource: Bool { status == 405 && mentions("push data source") }
+    /// One text for a queue that is not empty, a configuration that is not active, a file that is not valid, and any
+    /// exception while it was prepared.
+    var isUnprepared: Bool { status == 405 && message != nil && !isOtherSource }
+  }
+
   /// One push, of whatever body.
-  func post(_ body: [UInt8], type: String, isAuthorized: Bool = true) throws -> Answer {
+  func ask(_ body: [UInt8], type: String, isAuthorized: Bool = true) throws(HTTPFailure) -> Said {
+    let answer = try client.post(body, type: type, headers: isAuthorized ? ["Authorization: Bearer \(key)"] : [])
+    let said = (try? JSONValue(parsing: answer.body)).flatMap { $0.object == nil ? nil : $0 }
+    return Said(
+      status: answer.status, isSuccess: said?["success"] == true,
+      message: (said?["error"] ?? said?["message"])?.string.map { Answer.shown($0) },
+      pauseSeconds: answer.retryAfter.flatMap { RetryAfter.seconds($0, now: milliseconds()) })
+  }
+
+  private func post(_ body: [UInt8], type: String) throws -> Answer {
+    let said: Said
     do throws(HTTPFailure) {
-      return read(try client.post(body, type: type, headers: isAuthorized ? ["Authorization: Bearer \(key)"] : []))
+      said = try ask(body, type: type)
     } catch {
       switch error {
       case .unanswered(let reason): return .unanswered("the Data Importer: \(reason)")
@@ -213,27 +252,17 @@ package final class DataImporter: ProvableTarget {
       case .interrupted: throw Problem(.interrupted, "interrupted")
       }
     }
-  }
-
-  private func read(_ answer: HTTPAnswer) -> Answer {
-    let said = (try? JSONValue(parsing: answer.body)).flatMap { $0.object == nil ? nil : $0 }
-    let message = (said?["error"] ?? said?["message"])?.string.map { Answer.shown($0) }
-    let text = "the Data Importer: HTTP \(answer.status)" + (message.map { ", \($0)" } ?? "")
-    switch (answer.status, message?.lowercased()) {
-    case (200, _):
+    if said.isUnprepared { return .busy(said.text) }
+    if said.isAboutKey { return .impossible("\(said.text): it does not know the key") }
+    if said.isUnknownConfiguration { return .impossible(said.text) }
+    switch said.status {
+    case 200:
       // Anything else is a page of something before Pimcore.
-      return said?["success"] == true ? .acknowledged : .impossible("\(text), and not \"success\": true")
-    case (405, let message?) where message.contains("push data source"): return .impossible(text)
-    case (405, _?): return .busy(text)
-    // Whoever has the wrong key hears it as an error of the server.
-    case (500, let message?) where ["missing authorization", "invalid token"].contains { message.contains($0) }:
-      return .impossible("\(text): it does not know the key")
-    case (500, let message?) where message.contains("does not exist"): return .impossible(text)
-    case (413, _): return .refused("\(text): make chunks smaller")
-    case (408, _), (425, _), (429, _), (500..., _):
-      return .unanswered(text, pauseSeconds: answer.retryAfter.flatMap { RetryAfter.seconds($0, now: milliseconds()) })
-    case (300..<400, _): return .impossible("\(text): it redirects, and no redirect is followed")
-    default: return .impossible(text)
+      return said.isSuccess ? .acknowledged : .impossible("\(said.text), and not \"success\": true")
+    case 413: return .refused("\(said.text): make chunks smaller")
+    case 408, 425, 429, 500...: return .unanswered(said.text, pauseSeconds: said.pauseSeconds)
+    case 300..<400: return .impossible("\(said.text): it redirects, and no redirect is followed")
+    default: return .impossible(said.text)
     }
   }
 

@@ -35,6 +35,9 @@ package struct DeliveryRecord: Hashable, Sendable {
   package internal(set) var ended: Int64?
   package internal(set) var recordCount: Int?
 
+  /// Whether all was sent once; what is left is dead letters.
+  package var hasRunToEnd: Bool { recordCount != nil }
+
   package init(
     id: String, target: String, table: String, version: Int64, since: Int64? = nil, chunking: String,
     plan: String = "{}"

@@ -21,7 +21,7 @@ package struct DeadRecord: Hashable, Sendable {
 extension Ledger {
   /// All was done for a chunk: it is proven, or what is not becomes dead letters.
   ///
-  /// `keys` are those of all its records. What older deliveries of the table owed the target of them is settled by it, so
+  /// `keys` are those of the records that were looked at. What older deliveries of the table owed the target of them is settled by it, so
   /// that a delivery that owes nothing else is complete.
   package func settle(
     _ number: Int, keys: some Sequence<String>, dead: [DeadRecord], of lease: DeliveryLease

@@ -31,6 +31,7 @@ struct PimcoreGraphQL {
   private func read(_ field: GraphQLDocument.Field, _ store: PimcoreStore) throws(Failure) -> JSONValue {
     switch field.name {
     case "get\(setup.className)Listing":
+      try check(field)
       var filter: JSONValue?
       if let text = field.arguments["filter"]?.string {
         guard let parsed = try? JSONValue(parsing: text), parsed.object != nil else {
@@ -64,6 +65,19 @@ struct PimcoreGraphQL {
           "mutationType": ["name": "Mutation", "fields": named(mutations)],
         ], field, "__Schema")
     default: throw unknown(field.name, "Query")
+    }
+  }
+
+  /// A selection is checked before anything is read, whatever there is to read.
+  private func check(_ listing: GraphQLDocument.Field) throws(Failure) {
+    for edges in listing.selection where edges.name == "edges" {
+      for node in edges.selection where node.name == "node" {
+        for wanted in node.selection where setup.fields?.contains(wanted.name) == false {
+          guard ["id", "fullpath", "published"].contains(wanted.name) else {
+            throw unknown(wanted.name, "object_\(setup.className)")
+          }
+        }
+      }
     }
   }
 

@@ -286,6 +286,13 @@ def test_what_was_accepted_before_a_stop_is_there_behind_it(warehouse, inbox):
     assert accepted <= set(receiver.complete)
 
 
+def test_a_port_that_is_taken_is_refused(warehouse, inbox):
+    with running(warehouse, inbox) as service:
+        port = httpx.URL(service.url).port
+        refused = warehouse.run("receive", "--port", port, code=1)
+        assert f"127.0.0.1:{port}" in refused.err and "choose another port" in refused.err
+
+
 def test_a_request_repeated_under_its_key_happens_once(warehouse, inbox):
     (inbox / "a.json").write_text('[{"n": 1}]')
     receiver = Receiver()

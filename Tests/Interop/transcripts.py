@@ -15,6 +15,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -113,8 +114,25 @@ class Place:
         return done.returncode, done.stderr
 
 
+    def stop(self):
+        """Ends what the transcript started and did not end: every process that stands in its directory."""
+        for process in pathlib.Path("/proc").glob("[0-9]*"):
+            try:
+                if pathlib.Path(os.readlink(process / "cwd")).is_relative_to(self.directory.resolve()):
+                    os.kill(int(process.name), signal.SIGKILL)
+            except OSError:
+                continue
+
+
 def differences(document, place):
     """(line number, command, expected, actual) of every step that prints something else than the document says."""
+    try:
+        yield from differing_steps(document, place)
+    finally:
+        place.stop()
+
+
+def differing_steps(document, place):
     for kind, start, lines in blocks(document.read_text(encoding="utf-8")):
         if kind == "python":
             code, error = place.run_python(lines)
@@ -152,4 +170,8 @@ if __name__ == "__main__":
     command = os.environ.get("VARVE_BINARY", str(ROOT / ".build" / "release" / "varve"))
     for path in [pathlib.Path(name).resolve() for name in sys.argv[2:]] or documents():
         with tempfile.TemporaryDirectory() as place_directory:
-            update(path, Place(place_directory, command))
+            place = Place(place_directory, command)
+            try:
+                update(path, place)
+            finally:
+                place.stop()

@@ -70,8 +70,7 @@ void *varve_http_start(const struct sockaddr *address, const struct varve_http_c
         MHD_OPTION_CONNECTION_LIMIT, limits->connections_max, MHD_OPTION_CONNECTION_TIMEOUT, limits->idle_seconds_max,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, limits->header_bytes_max, MHD_OPTION_THREAD_STACK_SIZE,
         limits->stack_bytes, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK,
-        unescape, NULL, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u,
-        MHD_OPTION_LISTEN_BACKLOG_SIZE, 1024u, MHD_OPTION_END);
+        unescape, NULL, MHD_OPTION_LISTEN_BACKLOG_SIZE, 1024u, MHD_OPTION_END);
 }
 
 int varve_http_port(void *server) {

@@ -66,6 +66,7 @@ package struct Session {
     case "serve": try serve(call, warehouse)
     case "completion": try completion(call)
     case "man": try man()
+    case "vacuum": try vacuum(call, warehouse)
     case "verify": try verify(call, warehouse)
     case "repair": try repair(call, warehouse)
     case "transaction": try transaction(call, warehouse)

@@ -271,6 +271,61 @@ import Testing
     }
   }
 
+  @Test(arguments: [["vacuum", "t", "--keep-versions", "1", "--apply"], ["vacuum", "t", "--undo"]])
+  func `killed at any storage call, a vacuum or its undoing leaves what must be readable, and goes on`(
+    _ command: [String]
+  ) throws {
+    let root = try temporaryDirectory()
+    defer { try? FileManager.default.removeItem(atPath: root) }
+    let keyed = ["--key", "sku", "--mode", "merge", "--partition-by", "market"]
+    let base = try prepare(
+      Scenario(
+        name: "",
+        preparations: [["ingest", "1.csv", "--into", "t"] + keyed] + [["ingest", "2.csv", "--into", "t"]]
+          + [
+            ["ingest", "3.csv", "--into", "t"], ["tag", "t@2", "kept"],
+            ["ingest", "1.csv", "--into", "t", "--reingest"],
+          ],
+        command: []), in: root)
+    let whole = try base.copy(to: root + "/whole")
+    let rows = try (1...4).map { try #require(try base.rows("\"t@\($0)\"")) }
+    let isUndoing = command.contains("--undo")
+    if isUndoing { #expect(try base.run(["vacuum", "t", "--keep-versions", "1", "--apply"]).exitCode == 0) }
+    let calls = try (isUndoing ? base.copy(to: root + "/vacuumed") : whole).run(command)
+    try #require(calls.exitCode == 0 && calls.calls.count > 10, "\(calls.errors)")
+    for call in sample(calls.calls) {
+      let trial = try base.copy(to: root + "/trial")
+      defer { try? FileManager.default.removeItem(atPath: trial.directory) }
+      #expect(try trial.run(command) { FaultRun(under: $0, killAt: call) }.exitCode == nil)
+      func check(_ comment: Comment) throws {
+        // The newest and the tagged one always; the others whole, or refused in a sentence.
+        for version in 1...4 {
+          let query = ["query", "--format", "csv", "SELECT * FROM \"t@\(version)\" ORDER BY sku"]
+          let outcome = try trial.run(query)
+          if version == 2 || version == 4 || outcome.exitCode == 0 {
+            #expect(outcome.exitCode == 0 && outcome.output == rows[version - 1], comment)
+          } else {
+            #expect(outcome.exitCode == 3 && outcome.errors.contains("was vacuumed"), comment)
+          }
+        }
+        let verified = try trial.run(["verify"])
+        #expect(verified.exitCode == 0, "\(comment): \(verified.output)")
+      }
+      try check("call \(call)")
+      // The same again ends in the same state, or finds it there.
+      let again = try trial.run(command)
+      #expect(again.exitCode == 0 || isUndoing && again.exitCode == 1, "call \(call): \(again.errors)")
+      try check("call \(call), again")
+      if isUndoing {
+        for version in 1...4 { #expect(try trial.rows("\"t@\(version)\"") == rows[version - 1], "call \(call)") }
+      } else {
+        #expect(try trial.run(["query", "SELECT * FROM \"t@1\""]).exitCode == 3, "call \(call)")
+      }
+      #expect(try trial.run(["ingest", "3.csv", "--into", "t", "--reingest"]).exitCode == 0, "call \(call)")
+      try check("call \(call), after an ingest")
+    }
+  }
+
   @Test(arguments: [["tag", "t@1", "first"], ["hold", "t@1"]])
   func `killed at any storage call, a tag or hold is set or not`(_ command: [String]) throws {
     let root = try temporaryDirectory()

@@ -149,7 +149,5 @@ struct IngestPlan: Sendable {
 }
 
 extension Snapshot {
-  package func contents() throws -> TableContents {
-    TableContents(storage: storage, schema: schema, partitionColumns: partitionColumns, files: try files())
-  }
+  package func contents() throws -> TableContents { try TableContents(self) }
 }

@@ -83,6 +83,8 @@ final class Ingestion {
   private let attempt: Attempt
   let onEvent: (Event) -> Void
   let base: Snapshot?
+  /// Nobody vacuums the base meanwhile, however long the feed takes.
+  private let lease: ReadLease?
   private let schemaFile: SchemaFile?
   let settings: TableSettings
   private let formats: [FeedFormat]
@@ -111,6 +113,7 @@ final class Ingestion {
     self.attempt = attempt
     self.onEvent = onEvent
     base = try table.head() == nil ? nil : table.snapshot(at: .head)
+    lease = try base?.lease()
     schemaFile = try SchemaFile.common(of: request.feeds)
     settings = try TableSettings(request, schema: schemaFile, table: base?.metadata) {
       try TableDefaults(warehouse.lake().flatMap { try Settings.read($0.storage) })

@@ -21,6 +21,7 @@ extension Warehouse {
     let (table, snapshot) = try resolve(reference)
     let time = surroundings.clock.milliseconds()
     try table.changeTags(clock: surroundings.clock) { tags in
+      try snapshot.checkReadable()
       if let present = tags.tags[name] {
         if present.version == snapshot.version { return }
         guard moves else {
@@ -50,6 +51,7 @@ extension Warehouse {
     let (table, snapshot) = try resolve(reference)
     let time = surroundings.clock.milliseconds()
     try table.changeTags(clock: surroundings.clock) { tags in
+      try snapshot.checkReadable()
       if let present = tags.holds[snapshot.version], present.until == end { return }
       tags.holds[snapshot.version] = Tags.Hold(entrySHA256: snapshot.entrySHA256, timestamp: time, until: end)
     }

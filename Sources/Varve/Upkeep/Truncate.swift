@@ -28,6 +28,8 @@ extension Warehouse {
   /// older version's files are live again.
   public func restore(_ reference: String) throws -> ChangeReport {
     let (table, target) = try resolve(reference)
+    let lease = try target.lease()
+    defer { withExtendedLifetime(lease) {} }
     var bookkeeping = Bookkeeping(
       ingestion: surroundings.random.identifier(), operation: .restore, mode: "restore")
     bookkeeping.details["restored"] = JSONValue(target.version)

@@ -13,7 +13,7 @@ package let commandGroups: [CommandGroup] = [
     [
       tablesCommand, describeCommand, historyCommand, executionsCommand, queryCommand, diffCommand, restoreCommand,
       truncateCommand, alterCommand, dropCommand, publishCommand, tagCommand, holdCommand, immutableCommand,
-      verifyCommand, repairCommand,
+      vacuumCommand, verifyCommand, repairCommand,
     ]),
   CommandGroup("deliveries and services", [pushCommand, deliveriesCommand, receiveCommand, serveCommand]),
   CommandGroup("this command", [completionCommand, manCommand]),

@@ -136,3 +136,29 @@ let holdCommand = Command(
     .flag("release", "Let go of the version."),
   ],
   examples: [("varve hold products@7 --until 2030-01-01", "keep version 7")])
+
+let vacuumCommand = Command(
+  "vacuum", "Take away the files of versions that need not be read any more",
+  arguments: [Argument("TABLE", "The table.")],
+  options: [
+    Option("keep-versions", "N", .integer(1...Int.max), "Keep the newest N versions."),
+    Option(
+      "keep-days", "N", .integer(0...36_500), preset: "30, unless --keep-versions is given",
+      "Keep the versions that were the newest at some time in the last N days."),
+    Option(
+      "keep-executions", "N", .integer(1...Int.max), preset: "all",
+      "Keep what the newest N executions need to run again: their bases, results and inputs."),
+    Option("grace-days", "N", .integer(0...36_500), preset: "7", "How long what was taken lies in the trash."),
+    .flag("apply", "Do it; without it there is only the plan."),
+    .flag("undo", "Bring back what the last vacuum took, while it is in the trash."),
+  ],
+  details: [
+    "A version stays if any of these keeps it. Whatever is asked for, these stay: the newest, what readers are shown, "
+      + "those with a tag or a hold, those that a delivery needs, and those that somebody is reading.",
+    "Files that no version needs which stays move to the table's trash, and are purged by the first vacuum after their "
+      + "time is over. The log and the manifests stay, so that history is whole.",
+  ],
+  examples: [
+    ("varve vacuum products --keep-versions 10", "see what would go"),
+    ("varve vacuum products --keep-versions 10 --apply", "let it go"),
+  ])

@@ -22,6 +22,7 @@ extension Committer {
         throw Problem(
           .refused, at: [step.table], "was changed while its new versions were prepared", advice: "try again")
       }
+      try step.change.checkRestored(table.storage, [step.table])
     }
     let mark = try mark ?? warehouse.begin(decision.id)
     defer { withExtendedLifetime(mark) {} }

@@ -41,6 +41,7 @@ struct Sealing {
     try head.metadata.checkWritable(place, removes: !commit.change.removed.isEmpty)
     let metadata = newMetadata()
     let removed = try removedActions()
+    try commit.change.checkRestored(storage, place)
     let touched = try touchedPartitions(removed)
     let index = try commit.table.log.manifestIndex(at: head.version)
     let live = try liveFiles(of: touched, index)
@@ -274,5 +275,18 @@ struct Sealing {
     }
     let bytes = LogEntry.bytes(actions)
     return (LogEntry(version: version, actions: actions, bytes: bytes, commitInfo: info), bytes)
+  }
+}
+
+extension StagedChange {
+  /// What is to be live again must still be there, under the table's lock: a vacuum may have come in between.
+  func checkRestored(_ storage: Storage, _ place: [String]) throws {
+    for file in restored {
+      guard try storage.status(file.path)?.byteCount == file.byteCount else {
+        throw Problem(
+          .refused, at: place, "\(file.path), which was to be live again, is gone since this was begun",
+          advice: "see varve vacuum --undo, and try again")
+      }
+    }
   }
 }

@@ -26,6 +26,9 @@ package enum Layout {
   /// What was deliberately removed, so that it can be told from what is lost.
   package static let vacuums = "_varve/vacuums"
   static func vacuum(_ number: Int64) -> String { "\(vacuums)/\(digits(number, 20)).json" }
+  static let vacuumDraft = "_varve/vacuums/.vacuum.json.tmp"
+  /// What a vacuum took, each file under its own path.
+  static func vacuumed(_ number: Int64) -> String { "\(trash)/\(digits(number, 20))" }
   package static let changeSets = "_varve/change-sets"
   package static let proxy = "_proxy.json"
   /// The typed input of one execution.

@@ -9,6 +9,8 @@ package struct TableContents: Sendable {
   package var partitionColumns: [String]
   /// In row order.
   package var files: [LiveFile]
+  /// Keeps the version from being vacuumed while it is read.
+  private var lease: ReadLease?
 
   package init(storage: Storage, schema: Schema, partitionColumns: [String], files: [LiveFile]) {
     self.storage = storage
@@ -17,10 +19,13 @@ package struct TableContents: Sendable {
     self.files = files
   }
 
+  /// Refused where a vacuum took the version.
   package init(_ snapshot: Snapshot) throws {
+    let lease = try snapshot.lease()
     self.init(
       storage: snapshot.storage, schema: snapshot.schema, partitionColumns: snapshot.partitionColumns,
       files: try snapshot.files())
+    self.lease = lease
   }
 
   func open(_ file: LiveFile) throws -> ParquetFile {

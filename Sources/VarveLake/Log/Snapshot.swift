@@ -68,6 +68,17 @@ package struct Snapshot: Sendable {
 
   package var byteCount: Int { get throws { try entries.reduce(0) { $0 + $1.byteCount } } }
 
+  /// A hold on the version while somebody reads it. Refused where a vacuum took the version.
+  package func lease() throws -> ReadLease? {
+    let lease = ReadLease.take(version, in: storage)
+    // In this order: a vacuum says first what it takes, and then looks who reads it.
+    try checkReadable()
+    return lease
+  }
+
+  /// Refuses a version that a vacuum took.
+  package func checkReadable() throws { try Vacuums.checkReadable(version, in: storage, place: place) }
+
   /// The bytes of a live file; its size must be what the log says.
   package func open(_ file: LiveFile) throws -> FileByteSource {
     guard let source = try storage.openToRead(file.path) else {

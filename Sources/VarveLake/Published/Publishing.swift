@@ -14,6 +14,7 @@ extension Table {
     // Whoever acts on a head that another writer made must know that it lasts.
     try storage.sync(Layout.log)
     let shown = try version.map { try snapshot(at: .version($0)) } ?? head
+    try shown.checkReadable()
     precondition(mode != .follow || shown.version == head.version, "a proxy that follows shows the head")
     var proxy = Proxy(
       table: shown.metadata.id, mode: mode, version: shown.version, entrySHA256: shown.entrySHA256,

@@ -10,7 +10,7 @@ internal import VarveTables
 /// while let row = try result.next() { print(row) }
 /// ```
 ///
-/// Reading takes no lock and writes nothing. Any number of processes may read and write at once. The library prints
+/// Reading writes nothing and waits for no writer. Any number of processes may read and write at once. The library prints
 /// nothing and starts no more threads than `threads`, besides one that reads a feed ahead and one that digests it.
 public final class Warehouse: Sendable {
   /// The directory. It need not exist before the first ingestion; its parent must.

@@ -4,7 +4,7 @@ internal import VarveTables
 
 /// A table: a directory whose log says which files each version consists of.
 ///
-/// Reading takes no lock and writes nothing, so a table that was copied elsewhere or lies on read-only media opens like
+/// Reading writes nothing and waits for no writer, so a table that was copied elsewhere or lies on read-only media opens like
 /// any other. There is one way to make data visible: a `Committer` records a `Commit`.
 ///
 /// - What versions there are: `DeltaLog` (entries, checkpoints), summed up in a `Snapshot`.

@@ -16,7 +16,7 @@ extension Session {
     if call.has("json") { return try output.writeLine(json(of: report).text(.pretty)) }
     var lines = TextTable([
       .init("version", .right), .init("time"), .init("files", .right), .init("bytes", .right), .init("freed", .right),
-      .init(""), .init("why"),
+      .init("fate"), .init("why"),
     ])
     // Version 0 makes a table and holds nothing.
     lines.rows = report.versions.filter { $0.version > 0 || $0.fileCount > 0 }.map { version in

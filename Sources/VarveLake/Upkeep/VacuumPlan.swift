@@ -235,7 +235,7 @@ struct VacuumPlanning {
     var milliseconds = retention.milliseconds
     if retention.versions == nil, milliseconds == nil { milliseconds = Retention.standardMilliseconds }
     if let count = retention.versions {
-      for version in versions.suffix(count) { note(version.version, "newest \(count)") }
+      for version in versions.suffix(count).dropLast() { note(version.version, "newest \(count)") }
     }
     if let milliseconds {
       for (version, next) in zip(versions, versions.dropFirst()) where next.timestamp > now - milliseconds {

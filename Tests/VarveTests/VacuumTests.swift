@@ -114,6 +114,21 @@ import Varve
     #expect(try here.warehouse.verify()[0].isWhole)
   }
 
+  @Test func `what is immutable stays for its days`() throws {
+    let here = try merged(versions: 3)
+    _ = try here.warehouse.makeImmutable("t", days: 10)
+    #expect(try vacuum(here).files.isEmpty)
+    let later = Warehouse(
+      at: here.warehouse.path, surroundings: .rehearsed(startingAt: 1_700_000_000_000 + 11 * 86_400_000, seed: 9))
+    var request = VacuumRequest("t")
+    request.keepVersions = 1
+    request.applies = true
+    #expect(try later.vacuum(request).files.count == 2)
+    #expect(try here.warehouse.verify()[0].isWhole)
+    #expect(try later.undoVacuum("t").versions == [1, 2])
+    #expect(try here.warehouse.verify()[0].findings.isEmpty)
+  }
+
   @Test func `age keeps what was the newest at some time within it`() throws {
     let here = try TemporaryWarehouse()
     let day: Int64 = 86_400_000

@@ -17,9 +17,14 @@ package final class ReadLease: Sendable {
   /// Waits while a vacuum is taking that version. Nil where there is nothing to lock: no Varve ever wrote to the table,
   /// or its file system has no such locks.
   package static func take(_ version: Int64, in storage: Storage) -> ReadLease? {
+    take(version...version, in: storage)
+  }
+
+  /// As above, on each version of a range.
+  package static func take(_ versions: ClosedRange<Int64>, in storage: Storage) -> ReadLease? {
     let file = varve_open_beneath(storage.descriptor, Layout.lock, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0)
     guard file >= 0 else { return nil }
-    while !OpenFileLock.set(file, version, F_RDLCK, waits: true) {
+    while !OpenFileLock.set(file, versions, F_RDLCK, waits: true) {
       guard errno == EINTR else {
         close(file)
         return nil
@@ -45,7 +50,7 @@ final class VacuumLease {
   /// False while somebody reads it.
   func take(_ version: Int64) throws -> Bool {
     if versions.contains(version) { return true }
-    guard OpenFileLock.set(descriptor, version, F_WRLCK, waits: false) else {
+    guard OpenFileLock.set(descriptor, version...version, F_WRLCK, waits: false) else {
       guard errno == EAGAIN || errno == EACCES else { throw storageProblem("lock", Layout.lock) }
       return false
     }
@@ -54,7 +59,7 @@ final class VacuumLease {
   }
 
   func release(_ version: Int64) {
-    if versions.remove(version) != nil { _ = OpenFileLock.set(descriptor, version, F_UNLCK, waits: false) }
+    if versions.remove(version) != nil { _ = OpenFileLock.set(descriptor, version...version, F_UNLCK, waits: false) }
   }
 
   /// Whether somebody reads the version, without locking anything.
@@ -62,7 +67,7 @@ final class VacuumLease {
     let file = varve_open_beneath(storage.descriptor, Layout.lock, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0)
     guard file >= 0 else { return false }
     defer { close(file) }
-    return OpenFileLock.isTaken(file, version)
+    return OpenFileLock.isTaken(file, version...version)
   }
 }
 
@@ -73,22 +78,22 @@ private enum OpenFileLock {
   private static let set: Int32 = 37
   private static let setAndWait: Int32 = 38
 
-  private static func lock(_ byte: Int64, _ type: Int32) -> flock {
+  private static func lock(_ bytes: ClosedRange<Int64>, _ type: Int32) -> flock {
     var lock = flock()
     lock.l_type = Int16(type)
     lock.l_whence = Int16(SEEK_SET)
-    lock.l_start = off_t(byte)
-    lock.l_len = 1
+    lock.l_start = off_t(bytes.lowerBound)
+    lock.l_len = off_t(bytes.count)
     return lock
   }
 
-  static func set(_ file: Int32, _ byte: Int64, _ type: Int32, waits: Bool) -> Bool {
-    var lock = lock(byte, type)
+  static func set(_ file: Int32, _ bytes: ClosedRange<Int64>, _ type: Int32, waits: Bool) -> Bool {
+    var lock = lock(bytes, type)
     return fcntl(file, waits ? setAndWait : set, &lock) == 0
   }
 
-  static func isTaken(_ file: Int32, _ byte: Int64) -> Bool {
-    var lock = lock(byte, F_WRLCK)
+  static func isTaken(_ file: Int32, _ bytes: ClosedRange<Int64>) -> Bool {
+    var lock = lock(bytes, F_WRLCK)
     return fcntl(file, look, &lock) == 0 && lock.l_type != Int16(F_UNLCK)
   }
 }

@@ -23,6 +23,8 @@ package struct RowHistory: QueryTable, Sendable {
   let moments: [Int64: Moment]
   let limits: EngineLimits
   let scratch: @Sendable () throws -> ScratchFile
+  /// Keeps the versions from being vacuumed while their rows are read.
+  private let lease: ReadLease?
 
   /// A file while it was live under one schema.
   struct Piece: Sendable {
@@ -50,6 +52,8 @@ package struct RowHistory: QueryTable, Sendable {
         .failed, at: [table.name], "has no key, so nothing tells which rows of two versions are one row over time",
         advice: "a table gets its key with its first feed: varve ingest … --key COLUMNS")
     }
+    // All of them: which it reaches back to is not known before.
+    lease = ReadLease.take(0...last.version, in: table.storage)
     var walk = PieceWalk(table: table, key: key)
     try walk.run(to: last.version)
     try walk.clipToWhatIsThere()

@@ -127,7 +127,10 @@ package struct Vacuum {
       let (from, to) = ends(path)
       guard try storage.exists(from) else { continue }
       changed.formUnion(try storage.makeDirectories(Layout.parent(to)).map(ExactText.init))
-      guard try storage.rename(from, to: to) else {
+      let isMoved = try storage.unsealing(Layout.parent(from)) {
+        try storage.unsealing(Layout.parent(to)) { try storage.rename(from, to: to) }
+      }
+      guard isMoved else {
         throw Problem(.failed, at: [storage.path, to], "is taken", advice: "see what lies there, and move it away")
       }
       changed.formUnion([ExactText(Layout.parent(from)), ExactText(Layout.parent(to))])

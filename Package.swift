@@ -8,8 +8,9 @@ let settings: [SwiftSetting] = [
 ]
 
 /// One of Varve's own modules: the folder of its name under Sources.
-func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-  .target(name: name, dependencies: dependencies, swiftSettings: settings)
+func module(_ name: String, _ dependencies: [Target.Dependency], embedded: [String] = []) -> Target {
+  .target(
+    name: name, dependencies: dependencies, resources: embedded.map { .embedInCode($0) }, swiftSettings: settings)
 }
 
 /// The tests of one module: the folder of its name under Tests.
@@ -33,7 +34,9 @@ let package = Package(
       name: "VarveCLI",
       dependencies: ["VarveService", "VarveDelivery", "Varve", "VarveJSON", "VarveTables", "CSystem"],
       swiftSettings: settings),
-    module("VarveService", ["VarveDelivery", "Varve", "VarveLake", "VarveJSON", "VarveTables", "CSystem"]),
+    module(
+      "VarveService", ["VarveDelivery", "Varve", "VarveLake", "VarveJSON", "VarveTables", "CSystem"],
+      embedded: ["Console"]),
     module("Varve", ["VarveFeeds", "VarveLake", "VarveSQLite", "VarveParquet", "VarveJSON", "VarveTables", "CSystem"]),
     module(
       "VarveDelivery",

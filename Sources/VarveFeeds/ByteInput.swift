@@ -15,12 +15,13 @@ package final class ByteInput {
   private let chunk: UnsafeMutableBufferPointer<UInt8>
   private var bytesOut = 0
 
-  /// Opens a regular file; anything else at that path is a `Problem`.
-  package convenience init(path: String) throws {
+  /// Opens a regular file; anything else at that path is a `Problem`. `name`: what it is called, where that is not the
+  /// last component of its path.
+  package convenience init(path: String, name: String? = nil) throws {
     // Without O_NONBLOCK opening a FIFO waits for its other end.
     let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else { throw Problem(.failed, at: [path], StoredBytes.reason(errno)) }
-    try self.init(descriptor: descriptor, path: path, closesDescriptor: true)
+    try self.init(descriptor: descriptor, path: name ?? path, closesDescriptor: true)
   }
 
   /// Reads an open file from its start, whatever the descriptor's own offset is, which stays as it is.

@@ -23,8 +23,8 @@ extension FeedFormat {
   ///
   /// Workbooks, Parquet and JSON show what they are. Other text is CSV, unless the name promises something else and
   /// nothing in it looks like CSV: then the reader that was promised says what is wrong.
-  package static func detect(path: String) throws -> Detection {
-    let input = try ByteInput(path: path)
+  package static func detect(path: String, name: String? = nil) throws -> Detection {
+    let input = try ByteInput(path: path, name: name)
     var head: [UInt8] = []
     _ = try input.next { head = Array($0) }
     // A chunk that is the whole file can be judged as a whole.

@@ -7,7 +7,7 @@ extension FeedRequest {
   /// The format, found by looking at the file unless it was named, and what of it a person should know.
   func detectFormat() throws -> (format: FeedFormat, remark: String?) {
     if let format { return (format, nil) }
-    let found = try FeedFormat.detect(path: path)
+    let found = try FeedFormat.detect(path: path, name: name)
     return (found.format, found.remark)
   }
 
@@ -15,15 +15,17 @@ extension FeedRequest {
   func open(_ format: FeedFormat) throws -> any FeedReader {
     switch format {
     case .xlsx:
-      try WorkbookFeed(path: path, options: .init(sheet: sheet, headerRow: headerRow, fillsMergedCells: fillMerged))
+      try WorkbookFeed(
+        path: path, name: name,
+        options: .init(sheet: sheet, headerRow: headerRow, fillsMergedCells: fillMerged))
     case .json, .ndjson:
       try JSONFeed(
-        ByteInput(path: path),
+        ByteInput(path: path, name: name),
         options: JSONFeedOptions(
           isLines: format == .ndjson, recordsAt: recordsAt, duplicateKeys: duplicateKeys == .last ? .lastWins : .refused
         ))
-    case .csv: try CSVFeed(ByteInput(path: path), options: csv.options(CSVFeedOptions()))
-    case .tsv: try CSVFeed(ByteInput(path: path), options: csv.options(.tsv))
+    case .csv: try CSVFeed(ByteInput(path: path, name: name), options: csv.options(CSVFeedOptions()))
+    case .tsv: try CSVFeed(ByteInput(path: path, name: name), options: csv.options(.tsv))
     case .parquet: try ParquetFeed(path: path)
     }
   }

@@ -45,8 +45,8 @@ package final class WorkbookFeed: FeedReader {
   /// How far the page at hand was dealt out.
   private var cellsTaken = 0
 
-  package convenience init(path: String, options: Options = Options()) throws {
-    try self.init(WorkbookPackage(path: path, limits: options.limits), options: options)
+  package convenience init(path: String, name: String? = nil, options: Options = Options()) throws {
+    try self.init(WorkbookPackage(path: path, name: name, limits: options.limits), options: options)
   }
 
   package init(_ workbook: WorkbookPackage, options: Options = Options()) throws {

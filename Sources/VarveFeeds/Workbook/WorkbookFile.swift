@@ -14,13 +14,13 @@ package final class WorkbookFile {
   /// Opens a regular file and looks at its first bytes.
   ///
   /// - Throws: `failed` when there is no such file, it cannot be read, or it is plainly no workbook.
-  package convenience init(path: String) throws {
+  package convenience init(path: String, name: String? = nil) throws {
     // Without O_NONBLOCK a FIFO would wait for its writer.
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
     guard descriptor >= 0 else {
       throw Problem(.failed, at: [path], errno == ENOENT ? "no such file" : String(cString: strerror(errno)))
     }
-    try self.init(descriptor: descriptor, path: path, closesDescriptor: true)
+    try self.init(descriptor: descriptor, path: name ?? path, closesDescriptor: true)
   }
 
   /// Reads an open file, whatever the descriptor's own offset is, which stays as it is.

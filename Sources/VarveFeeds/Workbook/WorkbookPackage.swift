@@ -9,8 +9,10 @@ package final class WorkbookPackage {
   private let sharedStringsPart: String?
   private var sharedStringsRead: SharedStrings?
 
-  package convenience init(path: String, limits: WorkbookLimits = WorkbookLimits()) throws {
-    try self.init(WorkbookFile(path: path), limits: limits)
+  package convenience init(
+    path: String, name: String? = nil, limits: WorkbookLimits = WorkbookLimits()
+  ) throws {
+    try self.init(WorkbookFile(path: path, name: name), limits: limits)
   }
 
   package init(_ file: WorkbookFile, limits: WorkbookLimits = WorkbookLimits()) throws {

@@ -3,7 +3,7 @@ internal import VarveJSON
 internal import VarveLake
 
 /// Everything that is served, in the order of the document.
-let allRoutes: [Route] = callbackRoutes + tableRoutes + workRoutes + selfRoutes
+let allRoutes: [Route] = callbackRoutes + tableRoutes + workRoutes + selfRoutes + ConsolePage.routes
 
 /// The drop-in for services that run beside Pimcore.
 private let callbackRoutes: [Route] = [

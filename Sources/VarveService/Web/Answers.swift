@@ -10,8 +10,10 @@ extension HTTPServer.Reply {
     HTTPServer.Reply(status, value.bytes(), headers: [("Content-Type", "application/json")] + guards)
   }
 
-  static func text(_ text: String, type: String) -> HTTPServer.Reply {
-    HTTPServer.Reply(200, Array(text.utf8), headers: [("Content-Type", type)] + guards)
+  static func text(_ text: String, type: String) -> HTTPServer.Reply { bytes(Array(text.utf8), type: type) }
+
+  static func bytes(_ bytes: [UInt8], type: String) -> HTTPServer.Reply {
+    HTTPServer.Reply(200, bytes, headers: [("Content-Type", type)] + guards)
   }
 
   static func streamed(type: String, _ next: @escaping @Sendable () throws -> [UInt8]?) -> HTTPServer.Reply {

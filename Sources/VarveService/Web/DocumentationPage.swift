@@ -4,7 +4,7 @@ internal import VarveJSON
 enum DocumentationPage {
   /// Nothing but what stands in the page, and requests to this service.
   static let policy =
-    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; "
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src data:; "
     + "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
   static var html: String {
@@ -21,35 +21,45 @@ enum DocumentationPage {
     <meta charset="utf-8">
     <meta name="viewport" content="width=device-width, initial-scale=1">
     <title>Varve: the service</title>
+    <link rel="icon" href="data:,">
     <style>
-    :root { --ink: #1d2733; --soft: #5b6875; --line: #dde3e9; --paper: #f6f8fa; --go: #0b6b50; --send: #9a4a00; }
+    :root { color-scheme: light dark; --ink: #23201b; --soft: #655f55; --line: #e3ddd2; --paper: #faf8f4;
+      --panel: #fffefb; --edge: #655f55; --water: #17566f; --on-water: #fff; --go: #2d6348; --send: #8a4600; }
+    @media (prefers-color-scheme: dark) { :root { --ink: #e9e5dc; --soft: #a8a195; --line: #2f333a; --paper: #141619;
+      --panel: #1a1d21; --edge: #a8a195; --water: #86c5dd; --on-water: #0d1b21; --go: #8fd0ab; --send: #f0b46a; } }
     * { box-sizing: border-box; }
     body { margin: 0; font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); }
-    header { background: #16324a; color: #fff; padding: 20px max(24px, calc(50% - 440px)); }
-    header h1 { margin: 0; font-size: 24px; }
-    header p { margin: 4px 0 14px; color: #c4d3e0; }
-    header label { font-size: 13px; color: #c4d3e0; }
+    a { color: var(--water); }
+    header { padding: 24px max(24px, calc(50% - 440px)) 4px; }
+    header h1 { margin: 0; font: 30px/1.15 "Palatino Linotype", Palatino, "DejaVu Serif", Georgia, serif; }
+    header p { margin: 4px 0 14px; color: var(--soft); }
+    header label { font-size: 13px; color: var(--soft); }
     header input { width: 100%; max-width: 640px; display: block; margin-top: 4px; }
     main { max-width: 928px; margin: 24px auto; padding: 0 24px; }
-    details { background: #fff; border: 1px solid var(--line); border-radius: 6px; margin: 8px 0; }
+    details { background: var(--panel); border: 1px solid var(--line); border-radius: 6px; margin: 8px 0; }
     summary { cursor: pointer; padding: 10px 14px; display: flex; gap: 12px; align-items: baseline; flex-wrap: wrap; }
     summary b { width: 48px; font-size: 13px; color: var(--go); }
     summary b.post { color: var(--send); }
     code, pre, textarea, input { font: 13px/1.5 ui-monospace, monospace; }
     summary span { color: var(--soft); margin-left: auto; }
     .inside { border-top: 1px solid var(--line); padding: 12px 14px; }
-    .row { display: grid; grid-template-columns: 180px 1fr; gap: 4px 12px; margin: 8px 0; align-items: start; }
+    .row { display: grid; grid-template-columns: minmax(0, 180px) minmax(0, 1fr); gap: 4px 12px; margin: 8px 0; align-items: start; }
     .row small { grid-column: 2; color: var(--soft); }
-    input, textarea { padding: 6px 8px; border: 1px solid #b8c3cd; border-radius: 4px; width: 100%; }
+    input, textarea { padding: 6px 8px; border: 1px solid var(--edge); border-radius: 4px; width: 100%;
+      background: var(--panel); color: var(--ink); }
+    code { overflow-wrap: anywhere; min-width: 0; }
     textarea { min-height: 130px; }
-    button { padding: 7px 18px; border: 0; border-radius: 4px; background: #16324a; color: #fff; cursor: pointer; }
+    button { padding: 7px 18px; border: 0; border-radius: 4px; background: var(--water); color: var(--on-water);
+      cursor: pointer; }
     pre { background: #0f1c28; color: #dce7f0; padding: 12px; border-radius: 4px; overflow: auto; max-height: 420px;
       white-space: pre-wrap; overflow-wrap: anywhere; }
+    @media (max-width: 640px) { main { padding: 0 12px; } .row { grid-template-columns: minmax(0, 1fr); }
+      .row small { grid-column: 1; } summary span { margin-left: 0; width: 100%; } }
     .codes { color: var(--soft); font-size: 13px; }
     </style>
     </head>
     <body>
-    <header><h1>Varve</h1><p id="what"></p>
+    <header><h1>Varve</h1><p><span id="what"></span> <a href="/">The console</a></p>
     <label>Bearer token, from the file varve.token in the warehouse
     <input id="token" type="password" autocomplete="off" spellcheck="false"></label></header>
     <main id="routes"></main>
@@ -91,6 +101,7 @@ enum DocumentationPage {
         const row = make("div", "", inside, "row");
         make("code", part.name, row);
         const input = make("input", "", row);
+        input.setAttribute("aria-label", part.name);
         input.placeholder = part.in;
         make("small", part.description, row);
         fields.push([part, input]);
@@ -100,11 +111,15 @@ enum DocumentationPage {
         const row = make("div", "", inside, "row");
         make("code", "body", row);
         body = make("textarea", "", row);
+        body.setAttribute("aria-label", "body");
         body.value = sample(route.requestBody.content["application/json"].schema);
       }
       const answers = Object.entries(route.responses).map(([code, answer]) => code + " " + answer.description);
       const button = make("button", "Try it", inside);
       const shown = make("pre", "", inside);
+      shown.tabIndex = 0;
+      shown.setAttribute("role", "region");
+      shown.setAttribute("aria-label", "Answer");
       shown.hidden = true;
       make("p", answers.join("  ·  "), inside, "codes");
       button.onclick = async () => {

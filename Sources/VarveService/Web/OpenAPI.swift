@@ -5,7 +5,7 @@ internal import VarveJSON
 enum OpenAPI {
   static func document(_ routes: [Route]) -> JSONValue {
     var paths = JSONObject()
-    for route in routes {
+    for route in routes where route.isListed {
       var item = paths[route.path]?.object ?? JSONObject()
       item[route.method.lowercased()] = operation(route)
       paths[route.path] = .object(item)

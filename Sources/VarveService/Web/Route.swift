@@ -59,6 +59,8 @@ struct Route: Sendable {
   var details = ""
   /// Answered without a token.
   var isOpen = false
+  /// Whether it is told of in the document.
+  var isListed = true
   var parameters: [Parameter] = []
   /// The schema of the body.
   var body: JSONValue?

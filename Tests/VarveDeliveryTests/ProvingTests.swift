@@ -82,8 +82,9 @@ import VarveTables
     #expect(try ledger.delivery("d")?.state == .incomplete)
     #expect(try ledger.chunks(of: "d").map(\.state) == [.failed, .failed, .proven])
     #expect(try ledger.deadRecords().map(\.key) == ["3", "7"])
-    #expect(try ledger.deadRecords().map(\.reason) == ["it is missing", "it is too long"])
-    #expect(try ledger.progress(of: "d").provenCount == 4)
+    #expect(
+      try ledger.deadRecords().map(\.reason) == ["it is missing, although it was taken 3 times", "it is too long"])
+    #expect(try ledger.progress(of: "d").provenCount == 10 && ledger.progress(of: "d").deadCount == 2)
 
     // Mended there: the next run sends what was given up, and nothing else.
     shelf.keeps = { _, _ in true }

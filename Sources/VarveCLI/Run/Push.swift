@@ -76,7 +76,8 @@ extension Session {
     if let since = report.since { parts.append("changes since version \(since)") }
     switch report.outcome {
     case .delivered:
-      parts.append("\(grouped(report.recordCount)) \(report.recordCount == 1 ? "record" : "records") acknowledged")
+      let records = "\(grouped(report.recordCount)) \(report.recordCount == 1 ? "record" : "records")"
+      parts.append("\(records) \(report.isProven ? "proven" : "acknowledged")")
       parts.append("delivery \(shortened(report.deliveryID))")
     case .unchanged:
       parts.append("nothing to deliver, \(report.target) has it")

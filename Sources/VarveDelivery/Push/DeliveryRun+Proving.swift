@@ -60,7 +60,8 @@ extension DeliveryRun {
       }
       let spent = open.pending.filter { open.drives[$0, default: 0] >= target.pace.drivesMax }
       for record in spent {
-        open.dead[record] = open.refusals[record] ?? differences[record]?.reason
+        let reason = open.refusals[record] ?? differences[record]?.reason ?? "it is missing"
+        open.dead[record] = "\(reason), although it was taken \(target.pace.drivesMax) times"
       }
       open.pending.removeAll { open.dead[$0] != nil }
       if !open.pending.isEmpty { try send(chunk, &open, differences, target) }

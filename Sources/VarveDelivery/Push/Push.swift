@@ -49,6 +49,8 @@ public struct PushReport: Sendable {
   /// Of a delivery of changes, the version that they start from.
   public var since: Int?
   public var recordCount: Int
+  /// Whether the target was read back, and had all of it.
+  public var isProven = false
 }
 
 extension Warehouse {
@@ -78,6 +80,8 @@ extension Warehouse {
         }
       }
       let report = try desk.push(request, table, snapshot, target, onEvent)
+      // What newer states have settled by now is not tried again.
+      try desk.retryOwed(table, target, but: report.deliveryID, onEvent)
       try desk.checkOwed(report)
       return report
     }
@@ -141,6 +145,17 @@ struct DeliveryDesk {
     return try ledger.delivery(plan.id(table: table.name, target: target.name))?.state == .complete
   }
 
+  /// Sends once more what deliveries that ran to their ends owe a target. No newer one has touched these records, so that
+  /// their state of then is that of now.
+  func retryOwed(
+    _ table: Table, _ target: TargetSettings, but last: String?, _ onEvent: @escaping (DeliveryEvent) -> Void
+  ) throws {
+    for record in try ledger.deliveries(target: target.name, table: table.name).reversed()
+    where record.hasRunToEnd && record.state != .complete && record.id != last {
+      _ = try resume(record, onEvent)
+    }
+  }
+
   /// What is not at the target is no success, although nothing stops it.
   func checkOwed(_ report: PushReport) throws {
     let owed = try ledger.deadRecords(target: report.target, table: report.table)
@@ -179,9 +194,7 @@ struct DeliveryDesk {
   /// The deliveries that are to be finished first, oldest first.
   private func begun(_ table: Table, _ target: TargetSettings) throws -> [DeliveryRecord] {
     let known = try ledger.deliveries(target: target.name, table: table.name)
-    // A target that is read back has had them all, one after the other; what each still owes is a state of then.
-    if target.isProvable { return known.filter { $0.state != .complete }.reversed() }
-    return known.prefix { $0.state != .complete }.reversed()
+    return known.prefix { !$0.hasRunToEnd }.reversed()
   }
 
   /// A name that no delivery of the table to the target has, also where randomness is rehearsed.
@@ -214,7 +227,7 @@ struct DeliveryDesk {
     var report = PushReport(
       outcome: .delivered, deliveryID: record.id, target: settings.name, table: table.name,
       version: Int(record.version),
-      since: record.since.map { Int($0) }, recordCount: 0)
+      since: record.since.map { Int($0) }, recordCount: 0, isProven: settings.isProvable)
     let (open, recordCount) = try records(plan, table)
     guard let lease = try ledger.begin(record) else {
       throw Problem(

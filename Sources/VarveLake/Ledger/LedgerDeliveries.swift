@@ -274,10 +274,13 @@ extension Ledger {
       let values =
         try connection.rows(
           """
-          SELECT count(*), total(state = 'acknowledged'), total(iif(state = 'acknowledged', record_count, 0)),
-            total(iif(proven IS NULL, 0, record_count)),
-            (SELECT count(*) FROM dead_records WHERE delivery = (SELECT row FROM deliveries WHERE id = ?1))
-          FROM chunks WHERE delivery = (SELECT row FROM deliveries WHERE id = ?1)
+          SELECT count(*), total(isTaken), total(isTaken * record_count),
+            total(iif(proven IS NULL AND dead = 0, 0, record_count - dead)), total(dead)
+          FROM (
+            SELECT record_count, proven, dead, state = 'acknowledged' OR dead > 0 AS isTaken FROM (
+              SELECT state, record_count, proven,
+                (SELECT count(*) FROM dead_records d WHERE d.delivery = c.delivery AND d.chunk = c.number) AS dead
+              FROM chunks c WHERE delivery = (SELECT row FROM deliveries WHERE id = ?)))
           """, [.text(delivery)]
         ).first ?? []
       func count(_ index: Int) -> Int {

@@ -26,8 +26,8 @@ extension Surroundings {
   /// The time, in milliseconds since 1970.
   package func milliseconds() -> Int64 { clock.milliseconds() }
 
-  func checkInterrupted() throws {
-    if isInterrupted() { throw Problem(.interrupted, "interrupted; nothing was committed") }
+  func checkInterrupted(_ outcome: String = "nothing was committed") throws {
+    if isInterrupted() { throw Problem(.interrupted, "interrupted; \(outcome)") }
   }
 }
 

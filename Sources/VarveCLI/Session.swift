@@ -51,6 +51,7 @@ package struct Session {
     case "executions": try executions(call, warehouse)
     case "query": try query(call, warehouse)
     case "diff": try diff(call, warehouse)
+    case "export": try export(call, warehouse)
     case "ingestions": try ingestions(call, warehouse)
     case "push": try push(call, warehouse)
     case "deliveries": try deliveries(call, warehouse)

@@ -33,7 +33,7 @@ import VarveCLI
     #expect(words("ingest", "--mode=st") == ["--mode=stateful-merge"])
     #expect(words("diff", "a@1", "a@2", "--format", "") == ["table", "csv", "json", "ndjson"])
     #expect(words("receive", "--misbehave", "die,st") == ["die,stall"])
-    #expect(words("receive", "--misbehave=die,d") == ["--misbehave=die,double-ack"])
+    #expect(words("receive", "--misbehave=die,dou") == ["--misbehave=die,double-ack"])
     #expect(words("push", "products", "--changes-since", "") == ["delivered"])
     #expect(words("ingest", "--limit", "") == nil)
     #expect(words("history", "products", "--limit", "") == [])

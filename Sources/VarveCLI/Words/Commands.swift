@@ -11,7 +11,8 @@ package let commandGroups: [CommandGroup] = [
   CommandGroup(
     "tables and versions",
     [
-      tablesCommand, describeCommand, historyCommand, executionsCommand, queryCommand, diffCommand, restoreCommand,
+      tablesCommand, describeCommand, historyCommand, executionsCommand, queryCommand, diffCommand, exportCommand,
+      restoreCommand,
       truncateCommand, alterCommand, dropCommand, publishCommand, tagCommand, holdCommand, immutableCommand,
       vacuumCommand, verifyCommand, repairCommand,
     ]),

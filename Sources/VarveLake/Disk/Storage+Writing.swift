@@ -214,6 +214,20 @@ package final class FileWriter {
     byteCount += bytes.count
   }
 
+  /// Writes over what was written before.
+  package func write(_ bytes: [UInt8], at offset: Int) throws {
+    precondition(offset + bytes.count <= byteCount, "only what is there is written over")
+    try bytes.withUnsafeBytes { buffer in
+      var done = 0
+      while done < buffer.count {
+        let count = pwrite(descriptor, buffer.baseAddress! + done, buffer.count - done, off_t(offset + done))
+        if count < 0, errno == EINTR { continue }
+        guard count > 0 else { throw storageProblem("write", path) }
+        done += count
+      }
+    }
+  }
+
   /// Fills `bytes` from `offset` on; for spills, which are read back while they are written.
   package func read(at offset: Int, count: Int) throws -> [UInt8] {
     try readExactly(descriptor, path: path, at: offset, count: count)

@@ -1,0 +1,26 @@
+internal import Varve
+
+let exportCommand = Command(
+  "export", "Write a version or a query's answer to a file",
+  arguments: [Argument("TABLE[@VERSION]", "What is exported; left out with --query.", isRequired: false)],
+  options: [
+    Option("to", "FILE", .path, "The file; it appears whole or not at all."),
+    Option("query", "SQL", .text, "The answer to a SELECT, instead of a table."),
+    Option(
+      "format", "F", .choice(ExportFormat.allCases.map(\.rawValue)), preset: "told by the file's extension",
+      "The file's format."),
+    .flag("force", "Put the export in the place of a file that is there."),
+  ],
+  details: [
+    "Rows are written one after the other, in bounded memory. In a workbook text is text, dates are dates, and what a "
+      + "workbook would change (numbers of over 15 digits, times finer than a millisecond) is text; a full worksheet is "
+      + "followed by another.",
+    versionSpellings,
+  ],
+  examples: [
+    ("varve export products@3 --to products.xlsx", "a version as a workbook"),
+    (
+      "varve export --query 'SELECT sku, price FROM products' --to prices.csv --force",
+      "an answer as CSV, in the place of the last one"
+    ),
+  ])

@@ -18,6 +18,7 @@ package struct Session {
         try perform(CommandLineParser(commands: allCommands, globalOptions: globalOptions).parse(words))
       }
       try output.flush()
+      try? errors.flush()
       return 0
     } catch is ReaderLeft {
       return 0
@@ -64,6 +65,7 @@ package struct Session {
     case "tag": try tag(call, warehouse)
     case "hold": try hold(call, warehouse)
     case "immutable": try immutable(call, warehouse)
+    case "symlinks": try symlinks(call, warehouse)
     case "serve": try serve(call, warehouse)
     case "completion": try completion(call)
     case "man": try man()

@@ -33,6 +33,10 @@ extension Session {
     try write(warehouse.makeImmutable(call.arguments[0], days: call.integer("days")), call)
   }
 
+  func symlinks(_ call: Invocation, _ warehouse: Warehouse) throws {
+    try write(warehouse.setSymlinks(call.arguments[0], isOn: !call.has("off")), call)
+  }
+
   func publish(_ call: Invocation, _ warehouse: Warehouse) throws {
     let publication = try warehouse.publish(call.arguments[0], pins: call.has("pin"), unpins: call.has("unpin"))
     if call.has("json") {

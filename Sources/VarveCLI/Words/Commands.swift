@@ -14,7 +14,7 @@ package let commandGroups: [CommandGroup] = [
       tablesCommand, describeCommand, historyCommand, executionsCommand, queryCommand, diffCommand, exportCommand,
       restoreCommand,
       truncateCommand, alterCommand, dropCommand, publishCommand, tagCommand, holdCommand, immutableCommand,
-      vacuumCommand, verifyCommand, repairCommand,
+      symlinksCommand, vacuumCommand, verifyCommand, repairCommand,
     ]),
   CommandGroup("deliveries and services", [pushCommand, deliveriesCommand, receiveCommand, serveCommand]),
   CommandGroup("this command", [completionCommand, manCommand]),

@@ -16,6 +16,16 @@ let immutableCommand = Command(
   ],
   examples: [("varve immutable invoices --days 3650", "keep every version for ten years")])
 
+let symlinksCommand = Command(
+  "symlinks", "Keep lists of a table's files for engines that read no Delta log",
+  arguments: [Argument("TABLE", "The table.")],
+  options: [.flag("off", "Take the lists away, and keep none.")],
+  details: [
+    "Each partition has a list of its files' URIs in `_symlink_format_manifest`, as Hive's SymlinkTextInputFormat reads "
+      + "it. The lists follow what readers are shown, a partition at a time."
+  ],
+  examples: [("varve symlinks prices", "let Presto, Athena or Hive read the table")])
+
 let verifyCommand = Command(
   "verify", "Compare every byte of every version with what was written",
   arguments: [Argument("TABLE", "The table; all of them without it.", isRequired: false)],

@@ -175,6 +175,7 @@ package struct Committer: Sendable {
       if sealed.metadata.immutability != nil, head.metadata.immutability == nil, head.version > 0 {
         try versions.sealAll(but: sealed.version)
       }
+      if sealed.metadata.listsSymlinks { try SymlinkManifests(table).announce() }
       try willRecord(sealed.version)
       guard try storage.link(sealed.draft, as: Layout.logEntry(sealed.version)) else {
         try placement.takeBack()
@@ -255,6 +256,7 @@ package struct Committer: Sendable {
         try commit.table.log.writeCheckpoint(snapshot, index: index, transaction: commit.staging.transaction)
       }
     }
+    attempt { try SymlinkManifests(commit.table).settle() }
     if !commit.keepsStaging { attempt { try commit.staging.abandon() } }
     return remarks
   }

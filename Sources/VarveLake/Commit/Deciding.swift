@@ -233,6 +233,7 @@ extension Committer {
     next.entrySHA256 = snapshot.entrySHA256
     next.index = try table.log.manifestIndex(at: head)
     try next.publish(table.storage, timestamp: snapshot.timestamp, reason: reason)
+    try SymlinkManifests(table).settle()
   }
 }
 

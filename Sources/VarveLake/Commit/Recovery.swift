@@ -16,6 +16,7 @@ struct Recovery {
     try sweepLoneCreation()
     try sweepStaging()
     try rollProxyForward()
+    try SymlinkManifests(table).settle()
   }
 
   /// A version 0 of ours whose first feed never came: the table does not exist yet.

@@ -56,6 +56,18 @@ package enum Layout {
   package static let tags = "_varve/tags.json"
   static let tagsDraft = "_varve/.tags.json.tmp"
 
+  /// Which files readers are shown, for engines that read no Delta log; and which version that is.
+  package static let symlinkManifests = "_symlink_format_manifest"
+  static let symlinkManifestName = "manifest"
+  static func symlinkManifest(partition: String) -> String {
+    join(symlinkManifests, join(partition, symlinkManifestName))
+  }
+  static func symlinkManifestDraft(partition: String) -> String {
+    join(symlinkManifests, join(partition, ".manifest.tmp"))
+  }
+  package static let symlinks = "_varve/symlinks.json"
+  static let symlinksDraft = "_varve/.symlinks.json.tmp"
+
   // Data.
   package static let manifestName = "_manifest.json"
   /// `v00000007`, below the partition's directory.

@@ -16,25 +16,28 @@ extension Storage {
   ///
   /// `modificationMilliseconds` is set before the sync, so that the two are durable together.
   package func write(
-    _ path: String, _ bytes: [UInt8], isSealed: Bool = false, modificationMilliseconds: Int64? = nil
+    _ path: String, _ bytes: [UInt8], isSealed: Bool = false, modificationMilliseconds: Int64? = nil,
+    isSynced: Bool = true
   ) throws {
     let file = try create(path)
     try file.write(bytes)
     if isSealed { try file.seal() }
     if let modificationMilliseconds { try file.setModificationTime(modificationMilliseconds) }
-    try file.sync()
+    if isSynced { try file.sync() }
   }
 
   /// Puts a file in the place of another (or of none): write aside, sync, rename, sync the directory.
   ///
   /// `draft` is the name aside, in the same directory; a file of that name left by a crash is written over. Without
-  /// `isDurable` the old file may be back after a power cut, but never half a file.
+  /// `isDurable` the old file may be back after a power cut, but never half a file; without `isSynced`, for many files
+  /// whose caller syncs all of them at once, it may be empty.
   package func replace(
     _ path: String, _ bytes: [UInt8], draft: String, isSealed: Bool = false, modificationMilliseconds: Int64? = nil,
-    isDurable: Bool = true
+    isDurable: Bool = true, isSynced: Bool = true
   ) throws {
     try removeIfPresent(draft)
-    try write(draft, bytes, isSealed: isSealed, modificationMilliseconds: modificationMilliseconds)
+    try write(
+      draft, bytes, isSealed: isSealed, modificationMilliseconds: modificationMilliseconds, isSynced: isSynced)
     try inParent(of: draft) { directory, from in
       guard renameat(directory, from, directory, Layout.name(path)) == 0 else { throw problem("replace", path) }
       guard !isDurable || fsync(directory) == 0 else { throw problem("sync", Layout.parent(path)) }

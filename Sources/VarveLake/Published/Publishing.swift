@@ -21,6 +21,7 @@ extension Table {
       index: try log.manifestIndex(at: shown.version), ordinal: try Proxy.read(storage)?.ordinal ?? 0)
     if shown.version < head.version { proxy.newest = .init(version: head.version, entrySHA256: head.entrySHA256) }
     try proxy.publish(storage, timestamp: clock.milliseconds(), reason: reason)
+    try SymlinkManifests(self).settle()
     return shown.version
   }
 }

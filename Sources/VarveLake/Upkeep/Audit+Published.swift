@@ -108,6 +108,38 @@ extension Audit {
     }
   }
 
+  // MARK: Symlink manifests
+
+  /// They are made again from the version that readers are shown. Those of a table that lies elsewhere now name files that are
+  /// not there: nothing of the table is damaged by that.
+  func checkSymlinks() throws {
+    let manifests = SymlinkManifests(storage: storage, log: log)
+    guard isSumKnown, metadata?.listsSymlinks == true, let mark = try manifests.mark(),
+      let shown = try? Proxy.read(storage)?.version, let snapshot = try? log.snapshot(at: shown)
+    else { return }
+    let root = try storage.absolutePath()
+    guard mark.version == shown, mark.root == root else {
+      let what = mark.root == root ? "show version \(mark.version)" : "were written where the table lay before"
+      return find(.unfinished, Layout.symlinkManifests, "\(what); the next writer lists what is shown now")
+    }
+    guard let lists = try? SymlinkManifests.lists(of: snapshot, root: root) else { return }
+    for (directory, bytes) in lists.sorted(by: { $0.key < $1.key }) {
+      let path = Layout.symlinkManifest(partition: directory)
+      let remedy = Remedy.write(bytes, isSealed: false)
+      guard let actual = try storage.read(path) else {
+        find(.missing, path, "is missing", remedy: remedy)
+        continue
+      }
+      report.fileCount += 1
+      report.byteCount += actual.count
+      if actual != bytes { find(.altered, path, "does not list the files of version \(shown)", remedy: remedy) }
+    }
+    for directory in try manifests.present() where lists[directory] == nil {
+      let path = Layout.symlinkManifest(partition: directory)
+      find(.stray, path, "lists a partition that version \(shown) does not have", remedy: .remove)
+    }
+  }
+
   // MARK: Shards
 
   func checkShards() throws {

@@ -98,6 +98,7 @@ package final class Audit {
     try checkShards()
     try checkStates()
     try checkTags()
+    try checkSymlinks()
     try checkContents()
     try checkVectors()
     try findStrays()

@@ -190,6 +190,22 @@ import VarveService
     #expect(try rehearsal.ask("POST", "/api/v1/ingestions/none/requeue").status == 404)
   }
 
+  @Test func `what failed in the command line is tried again here`() throws {
+    let rehearsal = try Rehearsal()
+    try rehearsal.write("b.json", #"[{"n":"#)
+    let warehouse = Warehouse(at: rehearsal.path + "/warehouse")
+    let request = IngestRequest([FeedRequest(path: rehearsal.inbox + "/b.json")], into: "b")
+    #expect(throws: Problem.self) { try warehouse.ingest(request) }
+    let failed = try #require(
+      try rehearsal.ask("GET", "/api/v1/ingestions?state=failed").json["ingestions"]?.array?.first)
+    let id = try #require(failed["ingestion_id"]?.string)
+    try rehearsal.write("b.json", #"[{"n":7}]"#)
+    #expect(try rehearsal.ask("POST", "/api/v1/ingestions/\(id)/requeue").status == 200)
+    #expect(try rehearsal.end(of: id)["state"] == "done")
+    #expect(try rehearsal.ask("GET", "/api/v1/tables/b").json["rows"] == 1)
+    #expect(try rehearsal.ask("GET", "/metrics").text.contains(#"varve_ingestions{state="done"} 1"#))
+  }
+
   @Test(arguments: [
     ("GET", "/nowhere", 404), ("DELETE", "/api/v1/tables", 405), ("GET", "/api/v1/tables/none", 404),
     ("GET", "/api/v1/tables/..%2f..%2fetc", 404), ("GET", "/api/v1/tables/none/versions/1/rows", 404),

@@ -303,6 +303,16 @@ extension Ledger {
     }
   }
 
+  /// How many ingestions are in each state; states that none is in are left out.
+  package func ingestionCounts() throws -> [IngestionRecord.State: Int] {
+    try read { connection in
+      try connection.rows("SELECT state, count(*) FROM ingestions GROUP BY state").reduce(into: [:]) { counts, row in
+        guard let state = row[0].text.flatMap({ IngestionRecord.State(rawValue: $0) }) else { return }
+        counts[state] = row[1].integer.map { Int($0) }
+      }
+    }
+  }
+
   /// Ingestions of that content into that table, newest first.
   package func ingestions(ofContent sha256: String, table: String) throws -> [IngestionRecord] {
     try read { connection in

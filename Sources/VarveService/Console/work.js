@@ -3,7 +3,7 @@ import { get, post } from "./api.js";
 import { ago, count, counted, h, say, scroll, short, time } from "./dom.js";
 import { chunks } from "./strata.js";
 
-const chipOf = { pending: "live", in_progress: "live", sending: "live", planned: "live", done: "good", complete: "good", failed: "warn", stopped: "bad", dead: "bad" };
+const chipOf = { pending: "live", in_progress: "live", sending: "live", planned: "live", done: "good", complete: "good", failed: "warn", incomplete: "warn", stopped: "bad", dead: "bad" };
 const chip = state => h("span", { className: "chip " + (chipOf[state] ?? "") }, state.replace("_", " "));
 
 /** A bar that says what it shows. */
@@ -47,14 +47,15 @@ export function deliveryList(deliveries) {
     const inside = h("div", {});
     const box = h("details", { className: "job" }, h("summary", {}, h("b", {}, `${delivery.table}@${delivery.version}`),
       delivery.since !== null ? ` since ${delivery.since}` : "", " to ", h("span", { className: "source" }, delivery.target), " ", chip(delivery.state), " ",
-      h("span", { className: "soft" }, `${counted(delivery.records, "record")} in ${counted(delivery.chunks, "chunk")}, ${ago(delivery.ended ?? delivery.started)}`)),
+      h("span", { className: "soft" }, `${counted(delivery.records, "record")}${delivery.proven ? `, ${count(delivery.proven)} proven` : ""}${delivery.dead ? `, ${count(delivery.dead)} given up` : ""} in ${counted(delivery.chunks, "chunk")}, ${ago(delivery.ended ?? delivery.started)}`)),
     delivery.error ? h("p", {}, delivery.error) : "", inside);
     box.addEventListener("toggle", async () => {
       if (!box.open) return;
       const whole = await get(`deliveries/${delivery.delivery_id}`);
-      const failed = whole.chunk_list.filter(chunk => chunk.error);
+      const dead = whole.dead_letters, failed = whole.chunk_list.filter(chunk => chunk.error);
       inside.replaceChildren(h("div", { className: "chunks runs", role: "region", tabindex: "0", "aria-label": "Chunks" }, chunks(whole.chunk_list)),
         h("p", { className: "soft" }, `${whole.chunking}, ${counted(whole.attempts, "attempt")}, ${whole.delivery_id}`),
+        dead.length ? h("div", {}, h("h3", {}, `${counted(whole.dead, "record")} given up`), h("ul", {}, dead.slice(0, 20).map(letter => h("li", {}, h("code", {}, letter.key), ": ", letter.reason)))) : "",
         failed.length ? h("ul", {}, failed.slice(0, 20).map(chunk => h("li", {}, `chunk ${chunk.number}: ${chunk.error}`))) : "");
     });
     return box;

@@ -54,11 +54,9 @@ private let selfRoutes: [Route] = [
     method: "GET", path: "/metrics", summary: "Counters and gauges for Prometheus",
     contentType: "text/plain; version=0.0.4", answer: Shape.text
   ) { call in
-    let ledger = call.desk.ledger
-    var gauges: [(String, Int)] = []
-    for state in [IngestionRecord.State.pending, .inProgress, .failed, .dead, .done] {
-      gauges.append(
-        ("varve_ingestions{state=\"\(state.rawValue)\"}", try ledger.ingestions(state: state).count))
+    let counts = try call.desk.ledger.ingestionCounts()
+    let gauges = [IngestionRecord.State.pending, .inProgress, .failed, .dead, .done].map {
+      ("varve_ingestions{state=\"\($0.rawValue)\"}", counts[$0] ?? 0)
     }
     return .text(call.desk.metrics.text(gauges: gauges), type: "text/plain; version=0.0.4")
   },

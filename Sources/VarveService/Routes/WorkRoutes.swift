@@ -8,6 +8,9 @@ private let ingestion = Route.Parameter.path("id", "An ingestion's id.")
 private let delivery = Route.Parameter.path("id", "A delivery's id, or the beginning of one.")
 private let limit = Route.Parameter.query("limit", "How many.", Shape.number(1...10_000))
 
+/// Records that one answer tells of.
+private let deadLettersMax = 1000
+
 let workRoutes: [Route] = [
   Route(
     method: "GET", path: "/api/v1/ingestions", summary: "Ingestions that were asked for here, newest first",
@@ -56,8 +59,7 @@ let workRoutes: [Route] = [
     method: "POST", path: "/api/v1/ingestions/{id}/requeue", summary: "Try a failed or dead ingestion again",
     parameters: [ingestion]
   ) { call in
-    let id = try known(call).id
-    guard try call.desk.requeue(id) else { throw Refusal(409, "The ingestion is neither failed nor dead.") }
+    guard try call.desk.requeue(known(call)) else { throw Refusal(409, "The ingestion is neither failed nor dead.") }
     return .json(try json(call.desk, try known(call)))
   },
   Route(
@@ -69,7 +71,8 @@ let workRoutes: [Route] = [
     return .json(["deliveries": .array(found.map(json))])
   },
   Route(
-    method: "GET", path: "/api/v1/deliveries/{id}", summary: "A delivery, and its chunks", parameters: [delivery]
+    method: "GET", path: "/api/v1/deliveries/{id}", summary: "A delivery, its chunks, and what it owes its target",
+    parameters: [delivery]
   ) { call in
     let found: DeliverySummary
     do {
@@ -84,6 +87,13 @@ let workRoutes: [Route] = [
           "number": JSONValue($0.number), "records": JSONValue($0.recordCount), "sha256": .string($0.sha256),
           "state": .string($0.state), "attempts": JSONValue($0.attempts), "error": text($0.error),
           "sent": text($0.sent), "acknowledged": text($0.acknowledged),
+        ]
+      })
+    object["dead_letters"] = .array(
+      try call.desk.warehouse.deadLetters(ofDelivery: found.id).prefix(deadLettersMax).map {
+        [
+          "version": JSONValue($0.version), "key": .string($0.key), "reason": .string($0.reason),
+          "noted": .string($0.noted),
         ]
       })
     return .json(.object(object))

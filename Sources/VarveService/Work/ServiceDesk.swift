@@ -26,6 +26,8 @@ final class ServiceDesk: Sendable {
     var abandoned: [IngestionLease] = []
     /// Finished ones whose completion is to be said again.
     var repeats: [IngestionRecord] = []
+    /// Ingestions of the command line that somebody asks to be tried again here.
+    var retries: [String] = []
     /// What was asked under an idempotency key: the digest of the body, and the ingestion.
     var asked: [String: (bodySHA256: String, ingestion: String)] = [:]
   }
@@ -132,9 +134,11 @@ final class ServiceDesk: Sendable {
   }
 
   /// Gives a failed or dead ingestion its attempts back.
-  func requeue(_ id: String) throws -> Bool {
+  func requeue(_ record: IngestionRecord) throws -> Bool {
     defer { wake.signal() }
-    return try ledger.requeue(id)
+    guard try ledger.requeue(record.id) else { return false }
+    if record.worker == .command { state.withLock { $0.retries.append(record.id) } }
+    return true
   }
 
   func progress(of id: String) -> Progress? { state.withLock { $0.progress[id] } }
@@ -149,6 +153,8 @@ final class ServiceDesk: Sendable {
           try perform(lease)
         } else if let record = state.withLock({ $0.repeats.popLast() }) {
           try repeatCompletion(record)
+        } else if let id = state.withLock({ $0.retries.popLast() }) {
+          retry(id)
         } else if let lease = try ledger.takeNextDue(for: .service) {
           try perform(lease)
         } else {
@@ -277,6 +283,16 @@ final class ServiceDesk: Sendable {
       case .proving, .redriven, .deadLettered: break
       case .completed: break
       }
+    }
+  }
+
+  /// Does an ingestion of the command line. What becomes of it stands in the ledger.
+  private func retry(_ id: String) {
+    do {
+      let reports = try warehouse.retry([id])
+      journal.write(.info, "tried again", ["ingestion_id": .string(id), "state": text(reports.first?.state.rawValue)])
+    } catch {
+      journal.write(.error, "could not be tried again", ["ingestion_id": .string(id), "error": .string("\(error)")])
     }
   }
 

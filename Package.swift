@@ -83,7 +83,7 @@ let package = Package(
       "VarveDeliveryTests",
       ["VarveDelivery", "Varve", "VarveLake", "VarveSQLite", "VarveJSON", "VarveTables", "CSystem"]),
     tests("VarveServiceTests", ["VarveService", "VarveDelivery", "Varve", "VarveLake", "VarveJSON"]),
-    tests("VarveCLITests", ["Faults", "VarveCLI", "VarveJSON", "VarveTables"]),
-    tests("RepositoryTests", ["VarveCLI"]),
+    tests("VarveCLITests", ["Faults", "VarveCLI", "Varve", "VarveJSON", "VarveTables"]),
+    tests("RepositoryTests", ["VarveCLI", "Varve"]),
   ]
 )

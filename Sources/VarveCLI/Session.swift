@@ -52,6 +52,7 @@ package struct Session {
     case "executions": try executions(call, warehouse)
     case "query": try query(call, warehouse)
     case "diff": try diff(call, warehouse)
+    case "advise": try advise(call)
     case "export": try export(call, warehouse)
     case "ingestions": try ingestions(call, warehouse)
     case "push": try push(call, warehouse)
@@ -80,7 +81,7 @@ package struct Session {
     }
   }
 
-  private var helpWidth: Int { min(output.width ?? 80, 100) }
+  var helpWidth: Int { min(output.width ?? 80, 100) }
 
   private func report(_ error: any Error) -> Int32 {
     let problem = error as? Problem ?? Problem(.failed, "\(error)")

@@ -84,3 +84,27 @@ def test_progress_is_drawn_on_a_terminal_and_is_gone_at_the_end(warehouse, tmp_p
     assert out.startswith("large: version 1, 1,500,000 rows read")
     _, quiet = on_terminal(warehouse, "--quiet", "ingest", feed, "--into", "quiet")
     assert quiet == ""
+
+
+def asked(warehouse, *answers):
+    """What `varve advise` says on a terminal to somebody who answers so."""
+    own, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [str(binary()), "advise"], env=warehouse.environment | {"TERM": "xterm", "NO_COLOR": "1"},
+        stdin=theirs, stdout=theirs, stderr=theirs,
+    )  # fmt: skip
+    os.close(theirs)
+    # A terminal keeps what is typed ahead.
+    os.write(own, "".join(answer + "\n" for answer in answers).encode())
+    text = drain(own)
+    assert process.wait(timeout=60) == 0
+    return text
+
+
+def test_advice_is_asked_for_on_a_terminal_only(warehouse):
+    text = asked(warehouse, "n", "perhaps", "Yes", "y", " y ")
+    assert text.count("[y/n]") == 5 and "Stateful merger" in text and "--mode stateful-merge" in text
+    assert "Data overwrite" in asked(warehouse, "y", "n")
+    refused = warehouse.run("advise", "--full", "no", code=2).err
+    assert "--keys yes|no is open: Are there columns that identify a row" in refused
+    assert warehouse.run("--json", "advise", "--full", "yes", "--metadata", "yes").json["pattern"] == "Fast metadata cleaner"

@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import Varve
 import VarveCLI
 
 /// What can be typed is documented, and what the documents link to is there.
@@ -23,6 +24,14 @@ import VarveCLI
     for line in page.lines where line.hasPrefix("## varve ") {
       let name = String(line.dropFirst("## varve ".count))
       #expect(allCommands.contains { $0.name == name }, "\(page.path): there is no command \(name)")
+    }
+  }
+
+  @Test func `the tree of patterns is drawn in the documentation as it is in the code`() throws {
+    let page = try #require(try Repository.files(["Documentation/Patterns.md"], endings: []).first)
+    #expect(page.text.contains(Advice.tree.drawing))
+    for pattern in Advice.tree.patterns + Advice.companions {
+      #expect(page.text.contains("**\(pattern.name)**"), "\(page.path) says nothing about: \(pattern.name)")
     }
   }
 

@@ -17,7 +17,7 @@ package let commandGroups: [CommandGroup] = [
       symlinksCommand, vacuumCommand, verifyCommand, repairCommand,
     ]),
   CommandGroup("deliveries and services", [pushCommand, deliveriesCommand, receiveCommand, serveCommand]),
-  CommandGroup("this command", [completionCommand, manCommand]),
+  CommandGroup("this command", [adviseCommand, completionCommand, manCommand]),
 ]
 
 package let allCommands: [Command] = commandGroups.flatMap(\.commands)

@@ -80,7 +80,7 @@ private func entries(_ list: [(String, String)], width: Int, indent: Int? = nil)
 /// Where texts begin beside these names.
 private func indent(of names: [String]) -> Int { min(24, (names.map(displayWidth).max() ?? 0) + 4) }
 
-private func wrap(_ paragraph: String, width: Int) -> String {
+func wrap(_ paragraph: String, width: Int) -> String {
   wrapped(paragraph, width: width).joined(separator: "\n") + "\n"
 }
 

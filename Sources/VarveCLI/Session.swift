@@ -70,6 +70,7 @@ package struct Session {
     case "serve": try serve(call, warehouse)
     case "completion": try completion(call)
     case "man": try man()
+    case "compact": try compact(call, warehouse)
     case "vacuum": try vacuum(call, warehouse)
     case "verify": try verify(call, warehouse)
     case "repair": try repair(call, warehouse)

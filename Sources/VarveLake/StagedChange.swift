@@ -1,3 +1,4 @@
+package import VarveJSON
 package import VarveTables
 
 /// A data file that a version consists of: one `add` of the Delta log.
@@ -117,6 +118,8 @@ package struct StagedChange: Sendable {
   /// What of the base was looked at, and so must not have changed when the commit is made.
   package var reads: ReadSet
   package var rows: RowCounts
+  /// What the commit says of the change beyond what it was asked for.
+  package var details: JSONObject = [:]
   /// Rows that were left out although the table's row of their key says something else.
   package var collisions = KeyCollisions()
 

@@ -77,6 +77,8 @@ import Testing
 
   /// Commands that change a table, or what readers see of it, without a feed.
   static let upkeep = [
+    Scenario(
+      name: "compact", preparations: twoVersions + [["ingest", "3.csv", "--into", "t"]], command: ["compact", "t"]),
     Scenario(name: "truncate", preparations: twoVersions, command: ["truncate", "t"]),
     Scenario(
       name: "truncate of a partition", preparations: twoVersions,

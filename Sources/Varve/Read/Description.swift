@@ -39,6 +39,11 @@ public struct TableDescription: Sendable {
   public static let zstdLevelStandard = EngineLimits.zstdLevelStandard
   /// How readers come to a version: `follow`, `held at 7`, `pinned at 7`.
   public var publication: String
+  /// What the version is called, and whether it is held.
+  public var tags: [String]
+  public var isHeld: Bool
+  /// What a vacuum took and has not been purged.
+  public var trashByteCount: Int
   public var created: String?
   public var updated: String
   /// The schema file in force, as `--schema` reads it.
@@ -70,13 +75,17 @@ extension Warehouse {
       case nil, .follow?: "follow"
       case let mode?: "\(mode.rawValue) at \(proxy?.version ?? 0)"
       }
+    let (names, isHeld) = try Tags.read(table.storage).marks(
+      of: snapshot.version, at: surroundings.clock.milliseconds())
     return TableDescription(
       name: table.name, version: Int(snapshot.version), schema: snapshot.schema, key: snapshot.metadata.key,
       isImmutable: snapshot.metadata.immutability != nil, immutableDays: snapshot.metadata.immutability?.days,
       keyFrom: snapshot.metadata.recordKey?.columns ?? [], partitionColumns: snapshot.partitionColumns,
       mode: snapshot.metadata[.mode] ?? IngestMode.append.rawValue, rowCount: try snapshot.rowCount(),
       fileCount: try snapshot.fileCount, byteCount: try snapshot.byteCount, zstdLevel: snapshot.metadata.zstdLevel,
-      publication: publication, created: snapshot.metadata.createdTime.map(timeText),
+      publication: publication, tags: names, isHeld: isHeld,
+      trashByteCount: try Vacuum.trash(table.storage, grace: 0).reduce(0) { $0 + $1.byteCount },
+      created: snapshot.metadata.createdTime.map(timeText),
       updated: timeText(snapshot.timestamp), schemaFile: schemaFile(snapshot.metadata))
   }
 }

@@ -18,6 +18,9 @@ public struct HistoryEntry: Sendable {
   public var writer: String
   /// Whether readers are shown this version or a later one.
   public var isPublished: Bool
+  /// What the version is called, and whether it is held.
+  public var tags: [String]
+  public var isHeld: Bool
   public var ingestionID: String?
 }
 
@@ -26,13 +29,17 @@ extension Warehouse {
   public func history(_ table: String, limit: Int? = nil) throws -> [HistoryEntry] {
     let table = try self.table(table)
     let published = try table.snapshot().version
+    let marks = try Tags.read(table.storage)
+    let now = surroundings.clock.milliseconds()
     return try table.history(limit: limit).filter { !$0.isCreation }.map { record in
-      HistoryEntry(
+      let (names, isHeld) = marks.marks(of: record.version, at: now)
+      return HistoryEntry(
         version: Int(record.version), timestamp: timeText(record.timestamp), operation: record.operation,
         mode: record.bookkeeping?.mode, execution: record.bookkeeping?.execution,
         rows: record.bookkeeping.map { IngestReport.Rows($0.rows) },
         sources: record.bookkeeping?.sources.map(\.name) ?? [], writer: record.writer,
-        isPublished: record.version <= published, ingestionID: record.bookkeeping?.ingestion)
+        isPublished: record.version <= published, tags: names, isHeld: isHeld,
+        ingestionID: record.bookkeeping?.ingestion)
     }
   }
 }

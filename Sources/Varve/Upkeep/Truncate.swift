@@ -62,7 +62,7 @@ extension Warehouse {
 }
 
 /// The partitions that have some values.
-private struct PartitionScope {
+struct PartitionScope {
   /// By the number of the partition column.
   private let specifications: [[Int: Value]]
   private let types: [DataType]

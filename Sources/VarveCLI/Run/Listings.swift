@@ -31,6 +31,11 @@ extension Session {
       .init("rows", isInTable: false) { $0.rows.map(json(of:)) ?? nil },
       .init("execution", isInTable: false) { text($0.execution) },
       .init("sources") { names($0.sources) },
+      .init("tags", isInTable: entries.contains { !$0.tags.isEmpty || $0.isHeld }, isInJSON: false) {
+        names($0.tags + ($0.isHeld ? ["(held)"] : []))
+      },
+      .init("tags", isInTable: false) { names($0.tags) },
+      .init("held", isInTable: false) { .init($0.isHeld) },
       .init("writer", isInTable: false) { .init($0.writer) },
       .init("published", isInTable: false) { .init($0.isPublished) },
       .init("ingestion_id", isInTable: false) { text($0.ingestionID) },
@@ -153,6 +158,9 @@ extension Session {
       ("published", table.publication),
       ("updated", table.updated),
     ]
+    if !table.tags.isEmpty { facts.append(("tags", table.tags.joined(separator: ", "))) }
+    if table.isHeld { facts.append(("held", "see varve hold \(table.name)")) }
+    if table.trashByteCount > 0 { facts.append(("in the trash", "\(grouped(table.trashByteCount)) bytes")) }
     if table.zstdLevel != TableDescription.zstdLevelStandard {
       facts.append(("compression", "zstd, level \(table.zstdLevel)"))
     }
@@ -244,7 +252,8 @@ private func json(of table: TableDescription) -> JSONValue {
     "zstd_level": .init(table.zstdLevel), "key": names(table.key), "key_from": names(table.keyFrom),
     "immutable": .init(table.isImmutable), "immutable_days": count(table.immutableDays),
     "partition_columns": names(table.partitionColumns), "mode": .init(table.mode),
-    "published": .init(table.publication), "created": text(table.created), "updated": .init(table.updated),
+    "published": .init(table.publication), "tags": names(table.tags), "held": .init(table.isHeld),
+    "trash_bytes": .init(table.trashByteCount), "created": text(table.created), "updated": .init(table.updated),
     "columns": .array(
       table.schema.fields.map { field in
         [

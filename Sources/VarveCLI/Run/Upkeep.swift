@@ -83,7 +83,7 @@ extension Session {
     } else {
       for table in tables {
         try output.writeLine(sentence(on: table))
-        for finding in table.findings { try output.writeLine("  \(line(of: finding))") }
+        for line in lines(of: table.findings) { try output.writeLine("  \(line)") }
       }
     }
     try complain(of: tables)
@@ -104,7 +104,7 @@ extension Session {
           try output.writeLine("\(report.table): mended \(printable(finding.path)) (\(finding.kind))")
         }
         try output.writeLine(sentence(on: report.verification))
-        for finding in report.verification.findings { try output.writeLine("  \(line(of: finding))") }
+        for line in lines(of: report.verification.findings) { try output.writeLine("  \(line)") }
       }
     }
     try complain(of: reports.map(\.verification))
@@ -127,6 +127,21 @@ private func sentence(on table: Verification) -> String {
   let state = damage == 0 ? "whole" : "\(damage) \(damage == 1 ? "file is" : "files are") damaged"
   let versions = "\(grouped(table.versionCount)) \(table.versionCount == 1 ? "version" : "versions")"
   return "\(table.table): \(state); \(versions), \(grouped(table.fileCount)) files, \(grouped(table.byteCount)) bytes"
+}
+
+/// A line for each, but one for all that a vacuum took.
+private func lines(of findings: [Verification.Finding]) -> [String] {
+  let vacuumed = findings.filter { $0.kind == "vacuumed" }
+  var lines = findings.filter { $0.kind != "vacuumed" }.map(line(of:))
+  if vacuumed.count == 1 { lines.append(line(of: vacuumed[0])) }
+  if vacuumed.count > 1 {
+    let versions = vacuumed.compactMap(\.versions)
+    let range = versions.map(\.lowerBound).min().flatMap { first in versions.map(\.upperBound).max().map { (first, $0) }
+    }
+    let place = range.map { $0 == $1 ? " (version \($0))" : " (between versions \($0) and \($1))" } ?? ""
+    lines.append("vacuumed: \(grouped(vacuumed.count)) files were removed on purpose\(place)")
+  }
+  return lines
 }
 
 private func line(of finding: Verification.Finding) -> String {

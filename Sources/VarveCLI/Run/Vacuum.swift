@@ -86,7 +86,7 @@ private func sentence(on report: VacuumReport) -> String {
     : "\(report.table): \(versions)\(size) would go; --apply does it"
 }
 
-private func sizes(_ files: Int, _ bytes: Int) -> String {
+func sizes(_ files: Int, _ bytes: Int) -> String {
   "\(grouped(files)) \(files == 1 ? "file" : "files"), \(grouped(bytes)) bytes"
 }
 

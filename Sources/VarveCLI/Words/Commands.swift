@@ -14,7 +14,7 @@ package let commandGroups: [CommandGroup] = [
       tablesCommand, describeCommand, historyCommand, executionsCommand, queryCommand, diffCommand, exportCommand,
       restoreCommand,
       truncateCommand, alterCommand, dropCommand, publishCommand, tagCommand, holdCommand, immutableCommand,
-      symlinksCommand, vacuumCommand, verifyCommand, repairCommand,
+      symlinksCommand, compactCommand, vacuumCommand, verifyCommand, repairCommand,
     ]),
   CommandGroup("deliveries and services", [pushCommand, deliveriesCommand, receiveCommand, serveCommand]),
   CommandGroup("this command", [adviseCommand, completionCommand, manCommand]),

@@ -172,3 +172,22 @@ let vacuumCommand = Command(
     ("varve vacuum products --keep-versions 10", "see what would go"),
     ("varve vacuum products --keep-versions 10 --apply", "let it go"),
   ])
+
+let compactCommand = Command(
+  "compact", "Write small files anew as larger ones, with the same rows",
+  arguments: [Argument("TABLE", "The table.")],
+  options: [
+    Option("partition", "C=V,…", .pairs, preset: "all", "The partitions; those that have these values."),
+    Option(
+      "target-mb", "N", .integer(1...65_536), preset: "128",
+      "How large files become, about, in MiB; those of less than half of it are written anew."),
+    .flag("dry-run", "Say what would be written anew, and commit nothing."),
+  ],
+  details: [
+    "The new version has the same rows in the same order, which is proven by a digest before it is committed, and stands "
+      + "in the commit. Differences, deliveries of changes and executions pass over it. Older versions keep their files."
+  ],
+  examples: [
+    ("varve compact prices", "after many small feeds"),
+    ("varve compact prices --partition market=DE --dry-run", "see what there is to do in one market"),
+  ])

@@ -38,7 +38,8 @@ struct Sealing {
 
   func seal() throws -> Sealed {
     try head.tableProtocol.checkWritable(place)
-    try head.metadata.checkWritable(place, removes: !commit.change.removed.isEmpty)
+    let removesRows = !commit.change.removed.isEmpty && commit.bookkeeping.operation != .optimize
+    try head.metadata.checkWritable(place, removes: removesRows)
     let metadata = newMetadata()
     let removed = try removedActions()
     try commit.change.checkRestored(storage, place)
@@ -226,6 +227,7 @@ struct Sealing {
     let timestamp = max(clock.milliseconds(), head.timestamp + 1, head.entryModificationTime + 1)
     var bookkeeping = commit.bookkeeping
     bookkeeping.rows = commit.change.rows
+    for member in commit.change.details.members { bookkeeping.details[member.key] = member.value }
     bookkeeping.manifests = references
     bookkeeping.previousEntry = head.entrySHA256
     let info = CommitInfo(

@@ -104,6 +104,14 @@ package struct Tags: Hashable, Sendable {
     }
   }
 
+  /// What a version is called, and whether it is held at that time.
+  package func marks(of version: Int64, at milliseconds: Int64) -> (names: [String], isHeld: Bool) {
+    (
+      tags.filter { $0.value.version == version }.keys.sorted(),
+      holds[version].map { $0.until ?? .max > milliseconds } ?? false
+    )
+  }
+
   /// Versions that a vacuum must leave as they are at that time.
   package func protectedVersions(at milliseconds: Int64) -> Set<Int64> {
     Set(tags.values.map(\.version)).union(holds.filter { $0.value.until ?? .max > milliseconds }.keys)

@@ -220,6 +220,7 @@ struct VacuumPlanning {
     if let proxy = try Proxy.read(storage), proxy.mode != .follow, proxy.version <= head {
       note(proxy.version, proxy.mode == .pinned ? "pinned" : "published")
     }
+    if let shown = try table.publishedVersion(), shown < head, reasons[shown] == nil { note(shown, "published") }
     for version in try table.immutableVersions(at: now) { note(version, "immutable") }
     let tags = try Tags.read(storage)
     for (name, tag) in tags.tags.sorted(by: { $0.key < $1.key }) { note(tag.version, "tag \(name)") }

@@ -136,6 +136,6 @@ package enum ReadSet: Hashable, Sendable {
   /// A blind append: nothing.
   case nothing
   /// These partitions, whole.
-  case partitions(Set<[String?]>)
+  case partitions(Set<PartitionText>)
   case everything
 }

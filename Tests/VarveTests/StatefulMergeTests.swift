@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 import Varve
 
@@ -158,6 +159,46 @@ import Varve
     #expect(try here.rows("SELECT id, m, p, q FROM t ORDER BY id") == ["1|AT|7.0|x", "2|AT|2.5|∅", "9|DE|9.0|∅"])
     #expect(try here.types() == ["id int64", "m text", "p double", "q text"])
     #expect(try here.rows(#"SELECT id, p FROM "t@execution:1" ORDER BY id"#) == ["1|7", "9|9"])
+  }
+
+  /// `é` in one code point and in two.
+  @Test func `partitions that look alike and are spelled otherwise stay two, in every way to write them`() throws {
+    let here = try TemporaryWarehouse()
+    let (one, two) = ("\u{E9}", "e\u{301}")
+    func day(_ execution: String, _ rows: [(Int, String, Int)]) throws {
+      let records = rows.map { #"{"id":\#($0.0),"city":"\#($0.1)","v":\#($0.2)}"# }.joined(separator: ",")
+      try here.ingest("d-\(execution).json", "[\(records)]") {
+        $0.mode = .statefulMerge
+        $0.key = ["id"]
+        $0.execution = execution
+        $0.partitionBy = ["city"]
+      }
+    }
+    func sums() throws -> [String] {
+      try here.rows("SELECT hex(city), count(*), sum(v) FROM t GROUP BY city ORDER BY 1").map { String($0) }
+    }
+    func directories() throws -> Int {
+      try FileManager.default.contentsOfDirectory(atPath: here.warehouse.path + "/t").count { $0.hasPrefix("city=") }
+    }
+    try day("1", [(1, one, 1), (2, two, 10)])
+    try day("2", [(3, two, 100), (4, one, 1000)])
+    try day("3", [(1, two, 2)])
+    #expect(try sums() == ["65CC81|3|112", "C3A9|1|1000"])
+    try day("1", [(1, one, 1), (2, two, 20), (5, one, 5)])
+    #expect(try sums() == ["65CC81|3|122", "C3A9|2|1005"])
+    #expect(try directories() == 2)
+    #expect(try here.rows("SELECT count(*) FROM t WHERE city = '\(two)'") == ["3"])
+    _ = try here.warehouse.truncate("t", partitions: [["city": one]])
+    #expect(try sums() == ["65CC81|3|122"])
+    for (index, city) in [one, two].enumerated() {
+      try here.ingest("o-\(index).json", #"[{"id":\#(90 + index),"city":"\#(city)","v":7}]"#) {
+        $0.mode = .overwrite
+        $0.partitions = [["city": city]]
+      }
+      #expect(try here.rows("SELECT count(*) FROM t WHERE city = '\(city)'") == ["1"])
+    }
+    #expect(try sums() == ["65CC81|1|7", "C3A9|1|7"])
+    #expect(try here.warehouse.verify().allSatisfy(\.isWhole))
   }
 
   @Test func `a run that changes nothing leaves its row in the state all the same`() throws {

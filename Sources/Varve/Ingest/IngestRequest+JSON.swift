@@ -83,6 +83,41 @@ extension IngestRequest {
   }
 }
 
+/// A request as the log keeps it, so that the version can be made again from the same feeds, wherever they lie then.
+extension IngestRequest {
+  /// Without paths; with schema files instead of theirs.
+  func lasting(names: [String]) throws -> JSONValue {
+    var object = json.object ?? [:]
+    for key in ["table", "transaction", "idempotency_key", "hold_publish"] { object[key] = nil }
+    object["feeds"] = .array(
+      try zip(feeds, names).map { feed, name in
+        var feedObject = feed.json.object ?? [:]
+        feedObject["path"] = .string(name)
+        feedObject["schema"] = try feed.schemaPath.map { try SchemaFile(path: $0).json }
+        return .object(feedObject)
+      })
+    return .object(object)
+  }
+
+  /// The request again, for feeds that lie at these paths. `schemaPath` is given each schema, and says where it put it.
+  init?(
+    lasting json: JSONValue, table: String, paths: [String], schemaPath: (JSONValue) throws -> String
+  ) throws {
+    guard var object = json.object, var feeds = object["feeds"]?.array?.compactMap(\.object), feeds.count == paths.count
+    else { return nil }
+    let names = feeds.map { $0["path"]?.string }
+    for index in feeds.indices {
+      feeds[index]["path"] = .string(paths[index])
+      if let schema = feeds[index]["schema"] { feeds[index]["schema"] = .string(try schemaPath(schema)) }
+    }
+    object["feeds"] = .array(feeds.map(JSONValue.object))
+    object["table"] = .string(table)
+    guard let request = IngestRequest(json: .object(object)) else { return nil }
+    self = request
+    for index in names.indices { self.feeds[index].name = names[index] }
+  }
+}
+
 extension FeedRequest {
   var json: JSONValue {
     var object: JSONObject = ["path": .string(path)]

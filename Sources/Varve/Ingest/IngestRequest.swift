@@ -82,6 +82,8 @@ public struct IngestRequest: Sendable {
   public var idempotencyKey: String?
   /// The transaction that it is a part of, and is not tried again without.
   package internal(set) var transaction: String?
+  /// What the ingestion is called, where it is made again; nil: by what it is of.
+  var ingestionID: String?
 
   public init(_ feeds: [FeedRequest], into table: String) {
     self.feeds = feeds

@@ -437,6 +437,7 @@ final class Ingestion {
 
   /// Names the ingestion by what it is of: the same feed into the same table, asked for in the same way, has one id.
   private func id(_ sources: [FeedSource]) throws -> String {
+    if let id = request.ingestionID { return id }
     var object: JSONObject = [
       "mode": .string(settings.mode.rawValue), "sources": .array(sources.map(\.json)), "table": .string(request.table),
     ]
@@ -456,6 +457,7 @@ final class Ingestion {
     let ingestionID = try id(sources)
     var details = JSONObject()
     details["transform"] = transformation?.json
+    details["request"] = try request.lasting(names: sources.map(\.name))
     details["attempt"] = attempt.mark.map(JSONValue.string)
     let revised = attempt.revisions(of: sources).sorted { $0.key < $1.key }
     for (name, version) in revised { note("\"\(name)\" was ingested before with other content, as version \(version)") }

@@ -29,7 +29,9 @@ struct RepeatedFeed {
   private func stillHolds(_ version: Int64) throws -> Bool {
     let entry = try table.log.entry(existing: version)
     guard let bookkeeping = entry.bookkeeping, bookkeeping.mode == IngestMode.overwrite.rawValue,
-      bookkeeping.details["partitions"] == (request.partitions.isEmpty ? nil : .array(request.partitions.map(\.json)))
+      // As bytes: two spellings of a letter are two partitions.
+      bookkeeping.details["partitions"]?.bytes(.canonical)
+        == (request.partitions.isEmpty ? nil : JSONValue.array(request.partitions.map(\.json)).bytes(.canonical))
     else { return false }
     guard (bookkeeping.details["dynamic"] != nil) == (request.dynamicPartitionsMax != nil) else { return false }
     guard version < base.version else { return true }

@@ -10,8 +10,13 @@ extension Warehouse {
   public func truncate(
     _ table: String, partitions: [[String: String?]] = [], isDryRun: Bool = false
   ) throws -> ChangeReport {
-    var bookkeeping = Bookkeeping(
-      ingestion: surroundings.random.identifier(), operation: .delete, mode: "truncate")
+    try truncate(table, partitions, isDryRun: isDryRun, called: surroundings.random.identifier())
+  }
+
+  func truncate(
+    _ table: String, _ partitions: [[String: String?]], isDryRun: Bool = false, called id: String
+  ) throws -> ChangeReport {
+    var bookkeeping = Bookkeeping(ingestion: id, operation: .delete, mode: "truncate")
     if !partitions.isEmpty { bookkeeping.details["partitions"] = .array(partitions.map(\.json)) }
     return try commitChange(to: table, bookkeeping: bookkeeping, isDryRun: isDryRun) { head in
       let scope = try PartitionScope(partitions, head.metadata, table: table)
@@ -19,7 +24,7 @@ extension Warehouse {
       guard !files.isEmpty else { return nil }
       var rows = RowCounts()
       rows.deleted = files.reduce(0) { $0 + ($1.rowCount ?? 0) }
-      let reads: ReadSet = scope.isWhole ? .everything : .partitions(Set(files.map(\.partition)))
+      let reads: ReadSet = scope.isWhole ? .everything : .partitions(Set(files.map { PartitionText($0.partition) }))
       return (StagedChange(added: [], removed: files, schema: head.schema, reads: reads, rows: rows), [:])
     }
   }
@@ -27,11 +32,14 @@ extension Warehouse {
   /// Makes a version whose rows, schema and properties are those of an older one. Nothing is written but the log: the
   /// older version's files are live again.
   public func restore(_ reference: String) throws -> ChangeReport {
+    try restore(reference, called: surroundings.random.identifier())
+  }
+
+  func restore(_ reference: String, called id: String) throws -> ChangeReport {
     let (table, target) = try resolve(reference)
     let lease = try target.lease()
     defer { withExtendedLifetime(lease) {} }
-    var bookkeeping = Bookkeeping(
-      ingestion: surroundings.random.identifier(), operation: .restore, mode: "restore")
+    var bookkeeping = Bookkeeping(ingestion: id, operation: .restore, mode: "restore")
     bookkeeping.details["restored"] = JSONValue(target.version)
     let wanted = try target.files()
     return try commitChange(to: table.name, bookkeeping: bookkeeping) { head in

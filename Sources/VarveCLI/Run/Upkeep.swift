@@ -77,16 +77,54 @@ extension Session {
   }
 
   func verify(_ call: Invocation, _ warehouse: Warehouse) throws {
+    guard call.has("rerun") || call.list("feeds").isEmpty else {
+      throw Problem(.usage, "--feeds is for verify --rerun")
+    }
     let tables = try warehouse.verify(call.arguments.first)
+    // What is damaged is no measure.
+    let isWhole = tables.allSatisfy(\.isWhole)
+    let reruns =
+      call.has("rerun") && isWhole
+      ? try warehouse.rerun(call.arguments.first, feedsIn: call.list("feeds")) : []
     if call.has("json") {
-      try output.writeLine(JSONValue.array(tables.map(json(of:))).text(.pretty))
+      let objects = tables.map { table -> JSONValue in
+        guard let rerun = reruns.first(where: { $0.table == table.table }) else { return json(of: table) }
+        var object = json(of: table).object ?? [:]
+        object["rerun"] = json(of: rerun)
+        return .object(object)
+      }
+      try output.writeLine(JSONValue.array(objects).text(.pretty))
     } else {
       for table in tables {
         try output.writeLine(sentence(on: table))
         for line in lines(of: table.findings) { try output.writeLine("  \(line)") }
       }
+      for rerun in reruns { try write(rerun) }
     }
     try complain(of: tables)
+    let different = reruns.filter { $0.count(.different) > 0 }.map(\.table)
+    guard different.isEmpty else {
+      throw Problem(
+        .damaged, "versions of \(different.joined(separator: ", ")) came out otherwise than they are",
+        advice:
+          "see whether the feed is read otherwise now (a newer Varve, another zone), or the table was tampered with")
+    }
+  }
+
+  /// `prices: made again: 2 versions the same, 1 not rerun`, and why.
+  private func write(_ rerun: Rerun) throws {
+    let counts = [(Rerun.Outcome.same, "the same"), (.different, "different"), (.notRerun, "not rerun")]
+      .map { (rerun.count($0.0), $0.1) }.filter { $0.0 > 0 }
+    let parts = counts.enumerated().map { index, count in
+      "\(grouped(count.0)) \(index > 0 ? "" : count.0 == 1 ? "version " : "versions ")\(count.1)"
+    }
+    try output.writeLine("\(rerun.table): made again: \(parts.isEmpty ? "no versions" : parts.joined(separator: ", "))")
+    for version in rerun.versions where version.outcome != .same {
+      let word = version.outcome == .different ? "different" : "not rerun"
+      for reason in version.reasons {
+        try output.writeLine("  version \(version.number): \(word): \(printable(reason))")
+      }
+    }
   }
 
   func repair(_ call: Invocation, _ warehouse: Warehouse) throws {
@@ -159,6 +197,20 @@ private func json(of table: Verification) -> JSONValue {
     "table": .init(table.table), "whole": .init(table.isWhole), "versions": .init(table.versionCount),
     "files": .init(table.fileCount), "bytes": .init(table.byteCount),
     "findings": .array(table.findings.map(json(of:))),
+  ]
+}
+
+private func json(of rerun: Rerun) -> JSONValue {
+  [
+    "same": .init(rerun.count(.same)), "different": .init(rerun.count(.different)),
+    "not_rerun": .init(rerun.count(.notRerun)),
+    "versions": .array(
+      rerun.versions.map { version in
+        [
+          "version": .init(version.number), "outcome": .init(version.outcome.rawValue),
+          "reasons": .array(version.reasons.map { .init($0) }),
+        ]
+      }),
   ]
 }
 

@@ -29,11 +29,22 @@ let symlinksCommand = Command(
 let verifyCommand = Command(
   "verify", "Compare every byte of every version with what was written",
   arguments: [Argument("TABLE", "The table; all of them without it.", isRequired: false)],
+  options: [
+    .flag("rerun", "Ingest the feeds again, aside, and compare what comes out, version by version."),
+    Option(
+      "feeds", "DIR", .list, preset: "where they were, and the inbox",
+      "With --rerun, a directory to look for feeds in, by content. Repeating adds to it."),
+  ],
   details: [
     "Needs nothing but the directory, and writes nothing. What is damaged is named, with the versions that it takes; "
-      + "then the exit code is 4."
+      + "then the exit code is 4.",
+    "Feeds are not copied by Varve. With --rerun a version whose feeds are found nowhere, or have changed, is named and "
+      + "passed over; one that comes out otherwise is a difference, and the exit code is 4.",
   ],
-  examples: [("varve verify", "look at all tables")])
+  examples: [
+    ("varve verify", "look at all tables"),
+    ("varve verify prices --rerun --feeds archive", "make every version again from the feeds below archive"),
+  ])
 
 let repairCommand = Command(
   "repair", "Put right what the log or a digest proves",

@@ -97,7 +97,7 @@ enum Conflict {
       case .everything:
         if !changed.isEmpty { return "version \(entry.version) (\(who)) changed it" }
       case .partitions(let read):
-        if let hit = changed.first(where: { $0 == nil || read.contains($0!) }) {
+        if let hit = changed.first(where: { $0 == nil || read.contains(PartitionText($0!)) }) {
           let shown = hit?.map { $0 ?? "null" }.joined(separator: "/") ?? "unknown"
           return "version \(entry.version) (\(who)) changed the partition \(shown)"
         }

@@ -176,14 +176,20 @@ package final class ScratchFile {
 
   /// One outside any table, for readers, which write nothing into a warehouse. It has no name, and goes with its handle.
   package static func temporary(random: RandomSource = .system) throws -> ScratchFile {
-    let directory = getenv("TMPDIR").map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 } ?? "/tmp"
-    guard let storage = try Storage.open(directory) else {
-      throw Problem(.failed, at: [directory], "there is no such directory", advice: "set TMPDIR to one that is there")
-    }
+    let storage = try directory()
     let name = ".varve-\(random.identifier())"
     let file = try storage.create(name)
     try storage.removeIfPresent(name)
     return ScratchFile(file)
+  }
+
+  /// Where such files are made: TMPDIR, else `/tmp`.
+  static func directory() throws -> Storage {
+    let path = getenv("TMPDIR").map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 } ?? "/tmp"
+    guard let storage = try Storage.open(path) else {
+      throw Problem(.failed, at: [path], "there is no such directory", advice: "set TMPDIR to one that is there")
+    }
+    return storage
   }
 
   package var byteCount: Int { file.byteCount }

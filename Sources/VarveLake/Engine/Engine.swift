@@ -65,7 +65,7 @@ struct PlanExecution {
   /// What a look at the table's keys reads.
   func keyReads(_ keys: FeedKeys) -> ReadSet {
     guard plan.keyDecidesPartition, plan.widenedColumns.isEmpty else { return .everything }
-    return .partitions(Set(keys.partitions.values))
+    return .partitions(Set(keys.partitions.values.map(PartitionText.init)))
   }
 
   /// Widened files are read whole.

@@ -172,7 +172,7 @@ private struct DeclaredPartitions {
   var reads: ReadSet {
     guard let specifications else { return .everything }
     guard specifications.allSatisfy({ $0.count == names.count }) else { return .everything }
-    return .partitions(Set(specifications.map { spec in names.indices.map { spec[$0]?.text } }))
+    return .partitions(Set(specifications.map { spec in PartitionText(names.indices.map { spec[$0]?.text }) }))
   }
 }
 

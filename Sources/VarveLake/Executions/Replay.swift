@@ -100,8 +100,7 @@ package struct Replay {
   /// By partition; within one, files of versions before those of the steps.
   private func ordered(_ files: [LiveFile]) throws -> [LiveFile] {
     files.enumerated().sorted { one, other in
-      let (left, right) = (one.element.partition.map { $0 ?? "" }, other.element.partition.map { $0 ?? "" })
-      return left == right ? one.offset < other.offset : left.lexicographicallyPrecedes(right)
+      (PartitionText(one.element.partition), one.offset) < (PartitionText(other.element.partition), other.offset)
     }.map(\.element)
   }
 }

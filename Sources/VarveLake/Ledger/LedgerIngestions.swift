@@ -324,6 +324,14 @@ extension Ledger {
     }
   }
 
+  /// Where files of that content were when they were ingested, newest first.
+  package func paths(ofContent sha256: String) throws -> [String] {
+    try read { connection in
+      try connection.rows("SELECT path FROM sources WHERE sha256 = ? ORDER BY ingestion DESC", [.text(sha256)])
+        .compactMap { $0[0].text }
+    }
+  }
+
   /// The version that the newest other content of a file became; nil where the file came with no other.
   package func version(ofOther sha256: String, path: String, table: String) throws -> Int64? {
     try read { connection in

@@ -141,10 +141,20 @@ package struct Snapshot: Sendable {
 }
 
 /// A partition's values, compared by their bytes.
-package struct PartitionText: Hashable, Sendable {
+package struct PartitionText: Hashable, Comparable, ExpressibleByArrayLiteral, Sendable {
   package let values: [String?]
 
   package init(_ values: [String?]) { self.values = values }
+
+  package init(arrayLiteral values: String?...) { self.values = values }
+
+  /// Nulls first, then by bytes.
+  package static func < (one: PartitionText, other: PartitionText) -> Bool {
+    one.values.lexicographicallyPrecedes(other.values) { left, right in
+      guard let left, let right else { return left == nil && right != nil }
+      return ExactText(left) < ExactText(right)
+    }
+  }
 
   package static func == (one: PartitionText, other: PartitionText) -> Bool {
     one.values.count == other.values.count

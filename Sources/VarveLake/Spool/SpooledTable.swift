@@ -1,4 +1,4 @@
-package import VarveParquet
+internal import VarveParquet
 package import VarveSQLite
 package import VarveTables
 

@@ -56,7 +56,7 @@ func stage(_ area: StagingArea, _ markets: [String], on base: Snapshot?, replaci
   let removed = try replacing ? base?.files { markets.contains($0[0] ?? "") } ?? [] : []
   return StagedChange(
     added: added, removed: removed, schema: schema,
-    reads: replacing ? .partitions(Set(markets.map { [$0] })) : .nothing, rows: rows)
+    reads: replacing ? .partitions(Set(markets.map { PartitionText([$0]) })) : .nothing, rows: rows)
 }
 
 func run(_ arguments: [String]) throws {

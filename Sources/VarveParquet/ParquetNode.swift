@@ -24,11 +24,20 @@ package struct ParquetNode: Hashable, Sendable {
   package var name: String
   package var repetition: Repetition
   package var kind: Kind
+  /// By which other formats know a column, whatever it is called.
+  package var fieldID: Int32?
 
   package init(_ name: String, _ repetition: Repetition, _ kind: Kind) {
     self.name = name
     self.repetition = repetition
     self.kind = kind
+  }
+
+  /// The same, with a field id.
+  package func numbered(_ id: Int) -> ParquetNode {
+    var node = self
+    node.fieldID = Int32(id)
+    return node
   }
 
   /// A leaf, optional unless told otherwise.
@@ -88,6 +97,7 @@ extension SchemaElement {
       var element = SchemaElement(type)
       element.name = node.name
       element.repetition = node.repetition
+      element.fieldID = node.fieldID
       elements.append(element)
     case .group(let fields, let annotation):
       var element = SchemaElement(name: node.name, repetition: node.repetition, childCount: fields.count)

@@ -126,6 +126,18 @@ def test_a_table_changes_its_way_and_its_columns(warehouse, tmp_path, spark):
     assert warehouse.run("verify", "things").code == 0
 
 
+def test_no_list_of_files_shows_struck_rows(warehouse, tmp_path):
+    """Engines that read lists of files know no deletion vectors."""
+    found = [row(n, decimal.Decimal("1.00")) for n in range(5)]
+    options = ["--into", "things", "--key", "id", "--mode", "merge"]
+    warehouse.ingest(ndjson(tmp_path / "1.ndjson", found, TYPES), *options, "--updates", "merge-on-read")
+    warehouse.run("symlinks", "things", code=3)
+    warehouse.run("alter", "things", "--updates", "copy-on-write")
+    warehouse.run("symlinks", "things")
+    warehouse.run("alter", "things", "--updates", "merge-on-read", code=3)
+    assert warehouse.run("verify", "things").code == 0
+
+
 def test_the_vectors_are_those_of_the_protocol(warehouse, tmp_path):
     """What Varve writes, decoded by hand: magic number, one bitmap, and the numbers of the struck rows."""
     rows = [row(n, decimal.Decimal("1.00")) for n in range(200_000)]

@@ -91,6 +91,7 @@ import Testing
       command: ["alter", "t", "--updates", "merge-on-read"]),
     Scenario(
       name: "alter of the schema alone", preparations: twoVersions, command: ["alter", "t", "--add", "note:text"]),
+    Scenario(name: "export to Iceberg", preparations: twoVersions, command: ["export", "t", "--iceberg"]),
     Scenario(name: "restore", preparations: twoVersions + [["truncate", "t"]], command: ["restore", "t@1"]),
     Scenario(name: "rolling readers back", preparations: twoVersions, command: ["publish", "t@1"]),
     Scenario(

@@ -4,6 +4,14 @@ import VarveJSON
 extension Session {
   func export(_ call: Invocation, _ warehouse: Warehouse) throws {
     let place = ["varve export"]
+    if call.has("iceberg") {
+      guard let table = call.arguments.first, ["to", "query", "format", "force"].allSatisfy({ !call.has($0) }) else {
+        throw Problem(
+          .usage, at: place, "--iceberg goes with a table, and with --base-path alone",
+          advice: "see `varve help export`")
+      }
+      return try exportIceberg(table, call, warehouse)
+    }
     guard let path = call["to"] else {
       throw Problem(.usage, at: place, "--to FILE is missing", advice: "see `varve help export`")
     }

@@ -41,6 +41,7 @@ struct Sealing {
     let removesRows = !commit.change.removed.isEmpty && commit.bookkeeping.operation != .optimize
     try head.metadata.checkWritable(place, removes: removesRows)
     let metadata = newMetadata()
+    try checkSymlinks(metadata)
     let removed = try removedActions()
     try commit.change.checkRestored(storage, place)
     let touched = try touchedPartitions(removed)
@@ -100,6 +101,19 @@ struct Sealing {
       metadata.immutability = immutability.joined(with: metadata.immutability)
     }
     return metadata
+  }
+
+  /// Who reads lists of files sees the rows that are struck out of them.
+  private func checkSymlinks(_ metadata: TableMetadata) throws {
+    guard metadata.listsSymlinks else { return }
+    let isStruck =
+      try metadata.strikesRows || commit.change.restored.contains { $0.deletionVector != nil }
+      || (!head.metadata.listsSymlinks && head.entries.contains { $0.deletionVector != nil })
+    guard !isStruck else {
+      throw Problem(
+        .refused, at: place, "rows are struck out of its files, and lists of files for Hive would show them",
+        advice: "keep to copy-on-write for such a table (varve alter \(commit.table.name) --updates copy-on-write)")
+    }
   }
 
   private func removedActions() throws -> [AddAction] {

@@ -448,6 +448,23 @@ def test_what_data_hub_does_not_tell_or_allow(warehouse, tmp_path):
         assert "does not tell its schema" in found["open"] and found["wrong"] == ""
 
 
+def test_a_cleanup_that_was_said_to_be_off_is_found_out_at_the_first_chunk(warehouse, tmp_path):
+    pimcore = Pimcore(CLASS, cleanup=True)
+    for number in range(1, 31):
+        pimcore.objects[number] = {**{field: None for field in CLASS}, "sku": f"theirs {number}"}
+    pimcore.next_id = 31
+    ingest(warehouse, tmp_path, rows(60))
+    with stranger(pimcore) as url:
+        declare(warehouse, pim=target(url))
+        outcome = push(warehouse, code=1)
+        assert "30 objects are gone" in outcome.err and "cleanup" in outcome.err
+        assert len(pimcore.pushes) == 1
+        assert warehouse.run("--json", "deliveries").json[0]["proven"] == 0
+        pimcore.cleanup = False
+        push(warehouse)
+    assert comparable(pimcore.table()) == comparable(expected(rows(60)))
+
+
 # --- Both sides go wrong
 
 

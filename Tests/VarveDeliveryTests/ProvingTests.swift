@@ -18,6 +18,9 @@ import VarveTables
     /// In place of taking; given how often it was asked.
     var answer: (Int) throws -> Answer = { _ in .acknowledged }
     var hindrance: (Int) -> String? = { _ in nil }
+    /// Objects beside its own, by how often was asked.
+    var strangers: (Int) -> Int? = { _ in nil }
+    private var asked = 0
     private var counts: [Int: Int] = [:]
 
     init() {
@@ -53,6 +56,11 @@ import VarveTables
         counts[record, default: 0] += 1
       }
       return Sending(.acknowledged)
+    }
+
+    func population() -> Population? {
+      asked += 1
+      return strangers(asked - 1).map { Population(count: $0, shownCount: $0) }
     }
 
     func deliver(_ chunk: Chunk, of delivery: String) -> Answer { .impossible("is read back") }
@@ -117,6 +125,22 @@ import VarveTables
     _ = try deliver(4, to: shelf, in: directory, Waits().patience())
     #expect(shelf.sent.last == [3] && !shelf.held.contains(1))
     #expect(try directory.ledger().delivery("d")?.state == .complete)
+  }
+
+  @Test func `where others' objects vanish, it ends at once and nothing counts as proven`() throws {
+    let directory = try TemporaryDirectory()
+    let shelf = Shelf()
+    shelf.strangers = { [100, 99, 40][$0] }
+    let problem = #expect(throws: Problem.self) {
+      try deliver(12, to: shelf, in: directory, by: .records(4), Waits().patience())
+    }
+    #expect(problem?.description.contains("60 objects are gone") == true && shelf.sent.count == 2)
+    #expect(try directory.ledger().chunks(of: "d").map(\.state) == [.planned, .planned])
+    #expect(try directory.ledger().delivery("d")?.state == .stopped)
+    shelf.forget(1)
+    shelf.strangers = { _ in 40 }
+    _ = try deliver(12, to: shelf, in: directory, by: .records(4), Waits().patience())
+    #expect(Array(shelf.sent.dropFirst(2)) == [[1], [8, 9, 10, 11]])
   }
 
   @Test func `a target that takes nothing is waited for, and not for ever`() throws {

@@ -108,6 +108,18 @@ package final class DataHub {
     }
   }
 
+  /// How many objects of the class there are, and how many of them are published; nil where it does not say.
+  func counts() throws -> (count: Int, publishedCount: Int)? {
+    let query = """
+      { all: get\(className)Listing(first: 1, published: false) { totalCount } live: get\(className)Listing(first: 1) \
+      { totalCount } }
+      """
+    guard case .data(let data) = try ask(query), let count = data["all"]?["totalCount"]?.int,
+      let publishedCount = data["live"]?["totalCount"]?.int
+    else { return nil }
+    return (count, publishedCount)
+  }
+
   static func text(_ value: JSONValue?) -> String? { value?.string ?? value?.number }
 
   // MARK: Deleting

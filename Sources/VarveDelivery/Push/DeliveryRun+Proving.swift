@@ -17,10 +17,20 @@ extension DeliveryRun {
     for chunk in try ledger.chunks(of: id) where chunk.state == .proven { proven.insert(chunk.number) }
     // Of a delivery that ran to its end only what it owes is looked at: newer ones have changed the rest since.
     let owed = lease.delivery.hasRunToEnd ? Set(try ledger.deadRecords(delivery: id).map(\.record)) : nil
+    let population = owed == nil ? try target.population() : nil
     while let chunk = try chunks.next() {
       if !proven.contains(chunk.number) {
         try prove(
           chunk, (0..<chunk.recordCount).filter { owed?.contains(chunk.firstRecord + $0) ?? true }, target)
+        if let loss = try population.flatMap({ before in try target.population().flatMap(before.loss) }) {
+          // What was proven may be among it.
+          try ledger.rewind(to: 0, lease)
+          throw Stop(
+            chunk: chunk.number,
+            reason:
+              "\(loss) objects are gone there, or hidden, that nothing from here deleted: cleanup may be on; switch it "
+              + "off, and push with --again, which looks at every row")
+        }
       }
       number = chunk.number + 1
       record = chunk.firstRecord + chunk.recordCount

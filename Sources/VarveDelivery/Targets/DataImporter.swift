@@ -12,6 +12,10 @@ package final class DataImporter: ProvableTarget {
   private let keyField: String
   let keyAttribute: String
   private let milliseconds: @Sendable () -> Int64
+  /// What was done through this target, objects each.
+  private var createdCount = 0
+  private var deletedCount = 0
+  private var pushedCount = 0
   /// The chunk that was taken apart last.
   private var opened: (number: Int, sha256: String, records: [Record])?
 
@@ -23,8 +27,8 @@ package final class DataImporter: ProvableTarget {
     var isDeletion: Bool
     /// What speaks against sending it.
     var hindrance: String?
-    /// Of a deletion, the objects that are there.
-    var ids: [String] = []
+    /// The objects that have its key, when it was looked at last.
+    var ids: [String]?
   }
 
   package init(
@@ -138,6 +142,10 @@ package final class DataImporter: ProvableTarget {
         let byKey = Dictionary(grouping: objects, by: \.key)
         for number in sendable {
           let there = byKey[records[number].key] ?? []
+          if let before = records[number].ids?.count {
+            if before == 0 { createdCount += there.count }
+            if records[number].isDeletion { deletedCount += max(0, before - there.count) }
+          }
           records[number].ids = there.map(\.id)
           found[number] = mismatch(records[number], there, fields.map(\.field)).map { Mismatch($0) }
         }
@@ -177,6 +185,13 @@ package final class DataImporter: ProvableTarget {
     return nil
   }
 
+  /// The importer's publishing may hide what was pushed.
+  package func population() throws -> Population? {
+    guard let (count, shownCount) = try hub.counts() else { return nil }
+    let own = createdCount - deletedCount
+    return Population(count: count - own, shownCount: shownCount - own + pushedCount)
+  }
+
   // MARK: Sending
 
   package func send(_ numbers: [Int], of chunk: Chunk, attempt: String) throws -> Sending {
@@ -186,16 +201,18 @@ package final class DataImporter: ProvableTarget {
     if !rows.isEmpty {
       let answer = try push(rows, attempt)
       guard answer == .acknowledged else { return Sending(answer) }
+      pushedCount += rows.count
     }
     let deletions = numbers.filter { records[$0].isDeletion }
     guard !deletions.isEmpty else { return Sending(.acknowledged) }
-    switch try hub.delete(ids: deletions.flatMap { records[$0].ids }) {
+    switch try hub.delete(ids: deletions.flatMap { records[$0].ids ?? [] }) {
     case .unanswered(let reason, let pause): return Sending(.unanswered(reason, pauseSeconds: pause))
     case .impossible(let reason): return Sending(.impossible(reason))
     case .done(let refused):
       var refusals: [Int: String] = [:]
       for number in deletions {
-        if let reason = records[number].ids.lazy.compactMap({ refused[$0] }).first {
+        let ids = records[number].ids ?? []
+        if let reason = ids.lazy.compactMap({ refused[$0] }).first {
           refusals[number] = "it cannot be deleted: \(reason)"
         }
       }

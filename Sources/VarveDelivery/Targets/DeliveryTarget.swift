@@ -17,8 +17,28 @@ package protocol ProvableTarget: DeliveryTarget {
   func keys(of chunk: Chunk) throws -> [String]
   /// Which of these records of the chunk are not there as they were made.
   func compare(_ chunk: Chunk, _ records: [Int]) throws -> Comparison
+  /// How many objects there are beside what was done here; nil where that is not known.
+  func population() throws -> Population?
   /// Sends some records of the chunk. `attempt` tells one sending of a chunk from another.
   func send(_ records: [Int], of chunk: Chunk, attempt: String) throws -> Sending
+}
+
+/// How many objects there would be had nothing been created or deleted here; those that are shown, apart. It falls where
+/// something else deletes or hides them.
+package struct Population: Hashable, Sendable {
+  package var count: Int
+  package var shownCount: Int
+
+  package init(count: Int, shownCount: Int) {
+    self.count = count
+    self.shownCount = shownCount
+  }
+
+  /// How many fewer there are now; nil for so few that somebody else may have deleted them.
+  func loss(_ now: Population) -> Int? {
+    let loss = max(count - now.count, shownCount - now.shownCount)
+    return loss > max(2, count / 50) ? loss : nil
+  }
 }
 
 package enum Comparison: Sendable {

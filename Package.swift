@@ -62,6 +62,9 @@ let package = Package(
     .target(name: "CSystem", path: "Sources/C/System"),
     .target(name: "CHTTP", dependencies: ["CCurl", "CMicrohttpd"], path: "Sources/C/HTTP"),
 
+    // The program of Documentation/Example, which has a package of its own, so that it is built and run by the tests.
+    .executableTarget(
+      name: "PriceWatchExample", dependencies: ["Varve"], path: "Documentation/Example/Sources/PriceWatch"),
     .executableTarget(
       name: "LakeRehearsal", dependencies: ["VarveLake", "VarveParquet", "VarveTables"],
       path: "Tests/Faults/LakeRehearsal", swiftSettings: settings),
@@ -78,7 +81,8 @@ let package = Package(
     tests(
       "VarveLakeTests",
       ["LakeRehearsal", "Faults", "VarveLake", "VarveParquet", "VarveSQLite", "VarveJSON", "VarveTables"]),
-    tests("VarveTests", ["Varve", "VarveLake", "VarveSQLite", "VarveTables", "VarveJSON"]),
+    tests(
+      "VarveTests", ["PriceWatchExample", "Faults", "Varve", "VarveLake", "VarveSQLite", "VarveTables", "VarveJSON"]),
     tests(
       "VarveDeliveryTests",
       ["VarveDelivery", "Varve", "VarveLake", "VarveSQLite", "VarveJSON", "VarveTables", "CSystem"]),

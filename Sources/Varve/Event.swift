@@ -1,6 +1,7 @@
 /// What an operation tells while it runs. The library prints nothing: the command line draws these, the service logs
 /// them, tests assert on them. They come on the thread of the caller, in order.
 public enum Event: Sendable {
+  /// What is being done.
   public enum Phase: String, Sendable {
     case reading, sorting, merging, rewriting, committing
   }

@@ -18,6 +18,7 @@ public final class Warehouse: Sendable {
   package let surroundings: Surroundings
   let threads: Int
 
+  /// The warehouse in that directory, which need not be there yet.
   public init(at path: String, surroundings: Surroundings = .system, threads: Int = Warehouse.processorCount) {
     precondition(threads > 0, "a warehouse works with at least one thread")
     self.path = path
@@ -60,5 +61,6 @@ public final class Warehouse: Sendable {
 
 /// This library.
 public enum Varve {
+  /// The version of the library.
   public static let version = "0.1.0"
 }

@@ -47,5 +47,6 @@ public enum Chunking: Hashable, Sendable, CustomStringConvertible {
     }
   }
 
+  /// What holds where nothing is said: a thousand records a chunk.
   public static let standard = Chunking.records(1000)
 }

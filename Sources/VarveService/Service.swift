@@ -15,6 +15,7 @@ internal import VarveTables
 ///
 /// What it has accepted is in the ledger before it is answered, so a service that was killed goes on where it was.
 public final class Service {
+  /// Where a service listens, and what it lets callers do.
   public struct Options: Sendable {
     /// 0 takes any that is free.
     public var port = 8000
@@ -35,11 +36,13 @@ public final class Service {
     /// Seconds that work under way gets when the service stops.
     public var stopSecondsMax = 10
 
+    /// Everything as it is preset.
     public init() {}
   }
 
   private let server: HTTPServer
   private let desk: ServiceDesk
+  /// Where it listens.
   public var port: Int { server.port }
   /// The file that holds the bearer token; nil where none is asked for.
   public let tokenPath: String?

@@ -2,11 +2,14 @@
 ///
 /// Every row has a slot in `values`, null ones too (zero, or no bytes), so that row i is slot i everywhere.
 public struct Column: Sendable {
+  /// The type of every value.
   public var type: DataType
+  /// A slot per row.
   public var values: Values
   /// Per row, whether it has a value. Empty when every row has one.
   public var validity: [Bool]
 
+  /// The four ways in which values are stored.
   public enum Values: Sendable {
     /// boolean (0 or 1), int64, date, timestamp, and decimals of up to 18 digits (unscaled).
     case int64([Int64])
@@ -23,6 +26,7 @@ public struct Column: Sendable {
     self.validity = validity
   }
 
+  /// How many there are.
   public var count: Int {
     switch values {
     case .int64(let values): values.count
@@ -32,12 +36,15 @@ public struct Column: Sendable {
     }
   }
 
+  /// Whether the row has no value.
   public func isNull(_ row: Int) -> Bool { !validity.isEmpty && !validity[row] }
 }
 
 /// Byte strings end to end: string i lies between the end of string i-1 (0 for the first) and `ends[i]`.
 public struct ByteValues: Hashable, Sendable {
+  /// All strings, one behind the other.
   public var bytes: [UInt8]
+  /// Where each string ends.
   public var ends: [Int]
 
   package init(bytes: [UInt8] = [], ends: [Int] = []) {
@@ -45,17 +52,23 @@ public struct ByteValues: Hashable, Sendable {
     self.ends = ends
   }
 
+  /// How many there are.
   public var count: Int { ends.count }
 
+  /// Where the string of a row lies in `bytes`.
   public func range(_ row: Int) -> Range<Int> { (row == 0 ? 0 : ends[row - 1])..<ends[row] }
 
+  /// The bytes of a row's string.
   public subscript(_ row: Int) -> ArraySlice<UInt8> { bytes[range(row)] }
 }
 
 /// Rows of a table, column by column. `columns[i]` has the type of `schema.fields[i]`.
 public struct Batch: Sendable {
+  /// The columns, in order.
   public var schema: Schema
+  /// One per field.
   public var columns: [Column]
+  /// How many rows.
   public var rowCount: Int
 
   package init(_ schema: Schema, _ columns: [Column], rowCount: Int) {

@@ -16,6 +16,7 @@ public struct Problem: Error, Hashable, Sendable, CustomStringConvertible {
     case interrupted
   }
 
+  /// What the caller would do next.
   public var kind: Kind
   /// Where, from the outside in: file, sheet, row, column. Empty when the sentence says it all.
   public var place: [String]
@@ -24,6 +25,7 @@ public struct Problem: Error, Hashable, Sendable, CustomStringConvertible {
   /// What to do about it, if there is something: an imperative, without a full stop.
   public var advice: String?
 
+  /// A problem at a place, from the outermost inwards: `["feed.csv", "line 7"]`.
   public init(_ kind: Kind, at place: [String] = [], _ what: String, advice: String? = nil) {
     self.kind = kind
     self.place = place
@@ -31,6 +33,7 @@ public struct Problem: Error, Hashable, Sendable, CustomStringConvertible {
     self.advice = advice
   }
 
+  /// Place, what is wrong and advice, as one sentence.
   public var description: String {
     let head = place.isEmpty ? what : place.joined(separator: ", ") + ": " + what
     guard let advice else { return head }

@@ -2,7 +2,9 @@
 public struct Field: Hashable, Sendable {
   /// The name in the table: none of ` ,;{}()\n\t=`, and no other field's name but for case.
   public var name: String
+  /// What its values are.
   public var type: DataType
+  /// Whether a row may have no value.
   public var isNullable: Bool
   /// The header as the feed spelled it, where it differs from `name`.
   public var header: String?
@@ -23,6 +25,7 @@ public struct Field: Hashable, Sendable {
   /// Equal for what is one column in two versions of a table, whatever it is called.
   package var lineage: String { identity ?? name }
 
+  /// A column of that name and type.
   public init(
     _ name: String, _ type: DataType, isNullable: Bool = true, header: String? = nil, aliases: [String] = [],
     format: String? = nil, nulls: [String] = [], decimal: String = "."
@@ -50,12 +53,15 @@ public enum ColumnContract: String, Sendable, CaseIterable {
 
 /// The columns of a table, or of one version of it, in order.
 public struct Schema: Hashable, Sendable {
+  /// In order; no two names are equal but for case.
   public var fields: [Field]
 
+  /// Of these columns.
   public init(_ fields: [Field]) { self.fields = fields }
 
   /// The position of the field of exactly that name.
   public func index(of name: String) -> Int? { fields.firstIndex { $0.name == name } }
 
+  /// The field of exactly that name.
   public subscript(_ name: String) -> Field? { index(of: name).map { fields[$0] } }
 }

@@ -2,6 +2,7 @@
 ///
 /// Text is compared as bytes, never by Unicode equivalence: `é` in one code point and in two are two values.
 extension Value: Comparable {
+  /// Equal by their bytes and digits, as keys are.
   public static func == (left: Value, right: Value) -> Bool {
     switch (left, right) {
     case (.null, .null): true
@@ -18,6 +19,7 @@ extension Value: Comparable {
     }
   }
 
+  /// As they are equal.
   public func hash(into hasher: inout Hasher) {
     hasher.combine(rank)
     switch self {

@@ -35,6 +35,19 @@ import VarveCLI
     }
   }
 
+  @Test func `everything public says what it is`() throws {
+    for file in try Repository.swiftSources() {
+      for (number, line) in file.lines.enumerated() {
+        let words = line.split(separator: " ").filter { !$0.hasPrefix("@") }
+        guard words.first == "public", words.count > 1, !["import", "extension"].contains(words[1]) else { continue }
+        let above = file.lines[..<number].last { !$0.trimmingCharacters(in: .whitespaces).hasPrefix("@") } ?? ""
+        #expect(
+          above.trimmingCharacters(in: .whitespaces).hasPrefix("///"),
+          "\(file.path):\(number + 1): write a comment above it (///): \(line.trimmingCharacters(in: .whitespaces))")
+      }
+    }
+  }
+
   @Test func `relative links lead to files`() throws {
     let places = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "Documentation", "Tests", "Benchmarks"]
     for file in try Repository.files(places, endings: [".md"]) {

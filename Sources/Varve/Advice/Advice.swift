@@ -48,6 +48,7 @@ public indirect enum Advice: Sendable {
 public struct AdviceQuestion: Sendable, Hashable {
   /// One word: the name of its option.
   public var name: String
+  /// As a person is asked.
   public var text: String
 }
 

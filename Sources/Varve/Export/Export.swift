@@ -29,7 +29,9 @@ public struct ExportRequest: Sendable {
     case query(String)
   }
 
+  /// What is exported.
   public var source: Source
+  /// The file that it becomes.
   public var path: String
   /// Nil: as the path's extension says.
   public var format: ExportFormat?
@@ -38,6 +40,7 @@ public struct ExportRequest: Sendable {
   /// Rows of a worksheet, its header among them, beyond which another one begins.
   package var rowsPerSheetMax = WorkbookWriter.rowsPerSheetMax
 
+  /// An export in the format of the path's extension.
   public init(_ source: Source, to path: String) {
     self.source = source
     self.path = path
@@ -46,11 +49,15 @@ public struct ExportRequest: Sendable {
 
 /// What an export wrote.
 public struct ExportReport: Sendable {
+  /// The file that it becomes.
   public var path: String
+  /// What the file is.
   public var format: ExportFormat
   /// The version of the table that it was; nil for a query.
   public var version: Int?
+  /// How many rows.
   public var rowCount: Int
+  /// The size of the file.
   public var byteCount: Int
   /// Of a workbook.
   public var sheets: [String]

@@ -12,6 +12,7 @@ public struct FolderRequest: Sendable {
   /// Whether files after one that failed are taken. Nil: in append and insert, where the order of feeds means little.
   public var keepsGoing: Bool?
 
+  /// The files of directories or patterns, each ingested as the request says.
   public init(_ paths: [String], each request: IngestRequest) {
     self.paths = paths
     self.request = request
@@ -27,9 +28,11 @@ public struct FolderRequest: Sendable {
 
 /// What became of one file of a folder.
 public struct FolderEntry: Sendable {
+  /// Where the file lies.
   public var path: String
   /// Nil where it failed.
   public var report: IngestReport?
+  /// What went wrong; nil where nothing did.
   public var problem: Problem?
 }
 

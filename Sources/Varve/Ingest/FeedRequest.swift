@@ -4,9 +4,11 @@ public import VarveFeeds
 ///
 /// What is left out is found by looking at the file.
 public struct FeedRequest: Sendable {
+  /// Where the file lies.
   public var path: String
   /// What the file is called in history and manifests; nil for the last component of its path.
   public var name: String?
+  /// Nil: told by the content.
   public var format: FeedFormat?
   /// Workbooks: a sheet's name, its number from 1, or `all`.
   public var sheet: String?
@@ -16,14 +18,18 @@ public struct FeedRequest: Sendable {
   public var fillMerged = false
   /// JSON: where the records are, as keys joined by points: `products.items`.
   public var recordsAt: String?
+  /// What happens when a JSON object has a key twice.
   public var duplicateKeys = DuplicateKeys.refuse
+  /// How CSV is written.
   public var csv = CSVDialect()
+  /// What an error cell of a workbook becomes.
   public var errorCells = ErrorCells.reject
   /// The zone of times that name none: `UTC`, `+02:00`, `Europe/Berlin`.
   public var timezone: String?
   /// A schema file that fixes names, types and aliases.
   public var schemaPath: String?
 
+  /// The file at a path, read as its content tells.
   public init(path: String) { self.path = path }
 
   /// JSON: what to do about a key that stands twice in one object.
@@ -44,9 +50,13 @@ public struct FeedRequest: Sendable {
 
   /// How a CSV file is written; what is nil is found by looking at its beginning.
   public struct CSVDialect: Sendable {
+    /// What parts the fields; nil: detected.
     public var delimiter: String?
+    /// What encloses a field; the empty text: nothing does. Nil: a double quote.
     public var quote: String?
+    /// What escapes a quote, beside doubling it.
     public var escape: String?
+    /// The text's encoding: `windows-1252`. Nil: UTF-8, or UTF-16 by its byte order mark.
     public var encoding: String?
     /// The line of the header, from 1; 0 where there is none.
     public var headerLine: Int?
@@ -57,6 +67,7 @@ public struct FeedRequest: Sendable {
     /// The decimal separator: `.` or `,`.
     public var decimal: String?
 
+    /// Everything as it is preset.
     public init() {}
   }
 }

@@ -43,7 +43,9 @@ public struct FeedRow: Sendable {
 /// Name and version stand for the closure, which nobody can look into: they are part of what makes a feed the same feed,
 /// and stand in the table's history. A closure that does something else needs another version.
 public struct FeedTransform: Sendable {
+  /// Its name.
   public let name: String
+  /// Its version, by which one that does something else is told apart.
   public let version: String
   let rows: @Sendable (FeedRow) throws -> [FeedRow]
 

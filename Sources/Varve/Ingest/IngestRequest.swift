@@ -30,7 +30,9 @@ public enum BadRowPolicy: String, Sendable, CaseIterable {
 
 /// One commit: one or more feeds into one table.
 public struct IngestRequest: Sendable {
+  /// The files, which become one version together.
   public var feeds: [FeedRequest]
+  /// The table's name.
   public var table: String
   /// Nil: as the table remembers, `append` for a new one.
   public var mode: IngestMode?
@@ -52,6 +54,7 @@ public struct IngestRequest: Sendable {
   public var newestBy: String?
   /// How rows that change are written. Nil: as the table remembers, copy-on-write for a new one.
   public var updates: UpdateMethod?
+  /// What happens to rows whose values do not fit.
   public var badRows: BadRowPolicy
   /// A SELECT over the table `feed`, whose rows are ingested in the place of the feed's.
   public var select: String?
@@ -72,6 +75,7 @@ public struct IngestRequest: Sendable {
   /// Makes the table write-once from its first version on: directories of versions are read-only, and nothing of a version
   /// is vacuumed before `immutableDays` are over since another took its place, or ever where these are nil.
   public var isImmutable = false
+  /// For how many days, if not for ever.
   public var immutableDays: Int?
   /// Adds `_source`, `_row` and `_execution`.
   public var withOrigin: Bool
@@ -79,12 +83,14 @@ public struct IngestRequest: Sendable {
   public var zstdLevel: Int?
   /// Plans, and commits nothing.
   public var dryRun: Bool
+  /// The name under which this happens at most once. Nil: made from feeds and options.
   public var idempotencyKey: String?
   /// The transaction that it is a part of, and is not tried again without.
   package internal(set) var transaction: String?
   /// What the ingestion is called, where it is made again; nil: by what it is of.
   var ingestionID: String?
 
+  /// Feeds for a table, everything else as the table remembers it.
   public init(_ feeds: [FeedRequest], into table: String) {
     self.feeds = feeds
     self.table = table
@@ -102,6 +108,7 @@ public struct IngestRequest: Sendable {
 
 /// How an ingestion ended. Ending without a new version is an outcome, not an error.
 public struct IngestReport: Sendable {
+  /// How an ingestion ended.
   public enum Outcome: String, Sendable {
     case committed
     /// The feed is in the table already, or had no effect.
@@ -110,22 +117,34 @@ public struct IngestReport: Sendable {
     case planned
   }
 
+  /// What became of rows.
   public struct Rows: Sendable {
+    /// Rows of the feeds.
     public var read = 0
+    /// Rows that are new.
     public var inserted = 0
+    /// Rows that have another value now.
     public var updated = 0
+    /// Rows that are gone.
     public var deleted = 0
+    /// Rows that were there just so.
     public var unchanged = 0
+    /// Rows with a value that does not fit.
     public var rejected = 0
 
+    /// None at all.
     public init() {}
   }
 
+  /// The table's name.
   public var table: String
   /// The version committed, or the one that already holds the feed. Nil only for a table that does not exist yet.
   public var version: Int?
+  /// How it ended.
   public var outcome: Outcome
+  /// What became of the rows.
   public var rows: Rows
+  /// The ingestion's id.
   public var ingestionID: String
   /// Why it is unchanged, what was assumed, what was passed over.
   public var remarks: [String]

@@ -6,7 +6,9 @@ internal import VarveTables
 public struct RetryReport: Sendable {
   /// The ledger's id of it.
   public var id: String
+  /// The table's name.
   public var table: String
+  /// The names of the files that were ingested.
   public var sources: [String]
   /// Nil where it failed again.
   public var report: IngestReport?

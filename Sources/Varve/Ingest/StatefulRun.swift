@@ -204,15 +204,21 @@ extension StatefulRun {
 
 /// One run of an execution, as `executions` lists it.
 public struct ExecutionRow: Sendable {
+  /// The run of a schedule, as given.
   public var execution: String
   /// `active`, `stale` or `superseded`.
   public var status: String
   /// The version that it was merged into, and the one that came of it.
   public var base: Int
+  /// The version that it made.
   public var version: Int
+  /// When it was committed: `2024-10-06T12:00:00Z`.
   public var committed: String
+  /// What became of the rows.
   public var rows: IngestReport.Rows
+  /// The names of the files that were ingested.
   public var sources: [String]
+  /// Of everything that its result depends on.
   public var fingerprint: String
 }
 

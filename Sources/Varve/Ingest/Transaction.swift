@@ -9,6 +9,7 @@ public struct TransactionRequest: Sendable {
   /// One for each table.
   public var ingestions: [IngestRequest]
 
+  /// Ingestions that are committed together, under an id that commits once.
   public init(_ ingestions: [IngestRequest], id: String? = nil) {
     self.ingestions = ingestions
     self.id = id
@@ -17,6 +18,7 @@ public struct TransactionRequest: Sendable {
 
 /// How a transaction ended.
 public struct TransactionReport: Sendable {
+  /// How a transaction ended.
   public enum Outcome: String, Sendable {
     case committed
     /// Its feeds are in their tables already, or had no effect.
@@ -32,7 +34,9 @@ public struct TransactionReport: Sendable {
     case unknown
   }
 
+  /// Its id.
   public var id: String
+  /// How it ended.
   public var outcome: Outcome
   /// By table, in the order of the request.
   public var reports: [IngestReport] = []

@@ -4,13 +4,17 @@ public import VarveTables
 
 /// A table in a list of them.
 public struct TableSummary: Sendable {
+  /// Its name.
   public var name: String
   /// What readers are shown.
   public var version: Int
   /// Nil where another writer left out how many rows its files have.
   public var rowCount: Int?
+  /// How many columns.
   public var columnCount: Int
+  /// The columns that identify a row; none where the table has no key.
   public var key: [String]
+  /// The columns that part the table, in order.
   public var partitionColumns: [String]
   /// What an ingestion does that says nothing else: `append`.
   public var mode: String
@@ -20,31 +24,45 @@ public struct TableSummary: Sendable {
 
 /// What a table is at one version.
 public struct TableDescription: Sendable {
+  /// Its name.
   public var name: String
+  /// The version's number.
   public var version: Int
+  /// The columns, in order.
   public var schema: Schema
+  /// The columns that identify a row; none where the table has no key.
   public var key: [String]
   /// Whether it is write-once, and for how many days after a version was replaced; nil: for ever.
   public var isImmutable: Bool
+  /// For how many days, if not for ever.
   public var immutableDays: Int?
   /// The columns that the key is computed from; empty where it is of columns as they are.
   public var keyFrom: [String]
+  /// The columns that part the table, in order.
   public var partitionColumns: [String]
+  /// What an ingestion does that says nothing else: `append`.
   public var mode: String
+  /// How many rows; nil where another writer left it out.
   public var rowCount: Int?
+  /// How many data files.
   public var fileCount: Int
+  /// How many bytes.
   public var byteCount: Int
   /// How hard data files are compressed, 1 to 22.
   public var zstdLevel: Int
+  /// How small data files are made where nothing is said.
   public static let zstdLevelStandard = EngineLimits.zstdLevelStandard
   /// How readers come to a version: `follow`, `held at 7`, `pinned at 7`.
   public var publication: String
-  /// What the version is called, and whether it is held.
+  /// What the version is called.
   public var tags: [String]
+  /// Whether it is held, so that no vacuum takes it.
   public var isHeld: Bool
   /// What a vacuum took and has not been purged.
   public var trashByteCount: Int
+  /// When the table was made, if that is known.
   public var created: String?
+  /// When that version was committed: `2024-10-06T12:00:00Z`.
   public var updated: String
   /// The schema file in force, as `--schema` reads it.
   public var schemaFile: String

@@ -3,10 +3,12 @@ public import VarveTables
 
 /// What became of rows from one version to another.
 public final class Difference {
+  /// What became of a row.
   public enum Kind: String, Sendable { case inserted, updated, deleted }
 
   /// A row that differs.
   public struct Change: Sendable {
+    /// Which it is.
     public var kind: Kind
     /// A value per column; nil for an inserted row.
     public var before: [Value]?
@@ -20,8 +22,11 @@ public final class Difference {
   public let schema: Schema
   /// The columns by which rows of the two versions belong together; none where whole rows were compared.
   public let key: [String]
+  /// Rows inserted, of the changes that have come so far.
   public private(set) var insertedCount = 0
+  /// Rows updated, of the changes that have come so far.
   public private(set) var updatedCount = 0
+  /// Rows deleted, of the changes that have come so far.
   public private(set) var deletedCount = 0
   private let diff: Diff
   private var batch: ChangeBatch?

@@ -3,6 +3,7 @@ internal import VarveTables
 
 /// One version of a table, as its history shows it.
 public struct HistoryEntry: Sendable {
+  /// The version's number.
   public var version: Int
   /// When it was committed: `2024-10-06T12:00:00Z`.
   public var timestamp: String
@@ -10,7 +11,9 @@ public struct HistoryEntry: Sendable {
   public var operation: String
   /// `append`, `merge`, …; nil where another writer made the version.
   public var mode: String?
+  /// The run of a schedule that it belongs to.
   public var execution: String?
+  /// What became of the rows; nil where another writer did not say.
   public var rows: IngestReport.Rows?
   /// The names of the files that were ingested.
   public var sources: [String]
@@ -18,9 +21,11 @@ public struct HistoryEntry: Sendable {
   public var writer: String
   /// Whether readers are shown this version or a later one.
   public var isPublished: Bool
-  /// What the version is called, and whether it is held.
+  /// What the version is called.
   public var tags: [String]
+  /// Whether it is held, so that no vacuum takes it.
   public var isHeld: Bool
+  /// The ingestion's id, if there is one.
   public var ingestionID: String?
 }
 

@@ -16,17 +16,23 @@ public struct IngestionSummary: Sendable {
     case dead
   }
 
+  /// Its id.
   public var id: String
+  /// The table's name.
   public var table: String
+  /// Where it stands.
   public var state: State
   /// The version that it made or that had its feed already; nil where there is none.
   public var version: Int?
   /// When it ended; before that, when it began.
   public var timestamp: String
+  /// What the ingestion did: `append`, `merge`; nil where that is not known.
   public var mode: String?
+  /// The run of a schedule that it belongs to.
   public var execution: String?
   /// The names of its files.
   public var sources: [String]
+  /// What became of the rows.
   public var rows: IngestReport.Rows
   /// `committed` or `unchanged`, when it is done.
   public var outcome: IngestReport.Outcome?

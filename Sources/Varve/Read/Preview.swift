@@ -4,8 +4,11 @@ public import VarveTables
 
 /// How a feed would be read, and why: the whole of it was looked at, and nothing was written.
 public struct FeedPreview: Sendable {
+  /// A worksheet of the workbook.
   public struct Sheet: Sendable {
+    /// Its name.
     public var name: String
+    /// Whether people do not see it.
     public var isHidden: Bool
     /// Whether it is among those read.
     public var isRead: Bool
@@ -13,6 +16,7 @@ public struct FeedPreview: Sendable {
     public var headerRow: Int?
   }
 
+  /// One column.
   public struct Column: Sendable {
     /// Its name in the table.
     public var name: String
@@ -28,13 +32,17 @@ public struct FeedPreview: Sendable {
     public var rejectedCount: Int
   }
 
+  /// What the file is.
   public var format: FeedFormat
   /// Of a workbook.
   public var sheets: [Sheet]
+  /// The columns, in order.
   public var columns: [Column]
   /// As the feed spells them, a cell per column; nil is null.
   public var firstRows: [[String?]]
+  /// How many rows.
   public var rowCount: Int
+  /// What a person should know of it.
   public var remarks: [String]
 }
 

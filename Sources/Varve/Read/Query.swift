@@ -4,12 +4,15 @@ public import VarveTables
 
 /// The rows of a query's answer, one after the other.
 public final class QueryResult {
+  /// A column of the answer.
   public struct Column: Sendable {
+    /// Its name.
     public var name: String
     /// The type of the table's column that it is; nil for what is computed.
     public var type: DataType?
   }
 
+  /// The columns, in order.
   public let columns: [Column]
   /// Whether there were more rows than the limits allow.
   public var isCut: Bool { result.isCut }
@@ -28,12 +31,14 @@ public final class QueryResult {
 public struct QueryLimits: Sendable {
   /// Rows of the answer beyond which it is cut.
   public var rowsMax: Int?
+  /// Time after which it is stopped.
   public var secondsMax: Double?
   /// Memory for tables that a join looks at again and again.
   public var joinBytesMax: Int
   /// Looked at often, from the thread that asks for rows; once true, the query ends with a problem.
   public var isInterrupted: @Sendable () -> Bool
 
+  /// No limits but those given.
   public init(
     rowsMax: Int? = nil, secondsMax: Double? = nil, joinBytesMax: Int = 1 << 30,
     isInterrupted: @escaping @Sendable () -> Bool = { false }

@@ -7,6 +7,7 @@ public import VarveTables
 /// Other columns for a table, as one new version. The parts are carried out in the order in which they stand here, so that
 /// `drops` and the left sides of `renames` are names as they were, and all others names as they become.
 public struct AlterRequest: Sendable {
+  /// The table's name.
   public var table: String
   /// Columns that go. Their files are written anew; older versions keep theirs.
   public var drops: [String] = []
@@ -30,6 +31,7 @@ public struct AlterRequest: Sendable {
   /// Plans, and commits nothing.
   public var isDryRun = false
 
+  /// Of a table.
   public init(_ table: String) { self.table = table }
 }
 

@@ -3,6 +3,7 @@ internal import VarveTables
 
 /// What became of a command that changes a table without a feed.
 public struct ChangeReport: Sendable {
+  /// How a change ended.
   public enum Outcome: String, Sendable {
     case committed
     /// There was nothing to change.
@@ -11,10 +12,13 @@ public struct ChangeReport: Sendable {
     case planned
   }
 
+  /// The table's name.
   public var table: String
   /// The version committed, or the one that stands.
   public var version: Int
+  /// How it ended.
   public var outcome: Outcome
+  /// What became of the rows.
   public var rows: IngestReport.Rows
   /// What went wrong after the commit, and is put right by the next writer.
   public var remarks: [String]

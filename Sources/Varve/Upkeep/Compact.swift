@@ -5,6 +5,7 @@ internal import VarveTables
 
 /// What became of a table's small files.
 public struct CompactionReport: Sendable {
+  /// The table's name.
   public var table: String
   /// The version committed, or the one that stands.
   public var version: Int

@@ -13,8 +13,11 @@ public struct Publication: Sendable {
     case pinned
   }
 
+  /// The table's name.
   public var table: String
+  /// How readers come to a version.
   public var mode: Mode
+  /// The version that readers are shown.
   public var version: Int
   /// The newest version, published or not.
   public var newest: Int
@@ -22,10 +25,13 @@ public struct Publication: Sendable {
 
 /// One act of publishing, held or pinned, from the proxy's own history.
 public struct PublicationRecord: Sendable {
+  /// How readers came to a version from then on.
   public var mode: Publication.Mode
+  /// The version that readers are shown.
   public var version: Int
   /// `2024-10-06T12:00:00Z`.
   public var timestamp: String
+  /// Why.
   public var reason: String
 }
 

@@ -14,11 +14,13 @@ public struct Rerun: Sendable {
 
   public struct Version: Sendable {
     public var number: Int
+    /// How it ended.
     public var outcome: Outcome
     /// How it differs, file by file, or why it could not be made again.
     public var reasons: [String]
   }
 
+  /// The table's name.
   public var table: String
   /// In order.
   public var versions: [Version] = []

@@ -5,6 +5,7 @@ internal import VarveTables
 public struct TagSummary: Sendable {
   /// Nil for a hold.
   public var name: String?
+  /// The version's number.
   public var version: Int
   /// When it was set: `2024-10-06T12:00:00Z`.
   public var timestamp: String
@@ -57,6 +58,7 @@ extension Warehouse {
     }
   }
 
+  /// Lets go of a version that was held.
   public func release(_ reference: String) throws {
     let (table, snapshot) = try resolve(reference)
     try table.changeTags(clock: surroundings.clock) { tags in

@@ -6,6 +6,7 @@ internal import VarveTables
 /// A version stays if any rule keeps it. Whatever is asked for, these stay: the newest, what readers are shown, versions
 /// with a name or a hold, those that a delivery needs, and those that somebody is reading.
 public struct VacuumRequest: Sendable {
+  /// The table's name.
   public var table: String
   /// The newest so many versions.
   public var keepVersions: Int?
@@ -19,29 +20,38 @@ public struct VacuumRequest: Sendable {
   /// Does it; else there is only the plan.
   public var applies = false
 
+  /// Of a table.
   public init(_ table: String) { self.table = table }
 }
 
 /// What a vacuum took, or would take.
 public struct VacuumReport: Sendable {
+  /// A version, and what becomes of it.
   public struct Version: Sendable {
     /// `kept`, `shared` (not needed, and still readable, since kept versions have all of its files), `removed`,
     /// `vacuumed` (by an earlier vacuum), `lost`.
     public var fate: String
+    /// The version's number.
     public var version: Int
+    /// When: `2024-10-06T12:00:00Z`.
     public var timestamp: String
+    /// How many data files.
     public var fileCount: Int
+    /// How many bytes.
     public var byteCount: Int
     /// Files that go, each counted in the last version that has it.
     public var freedFileCount: Int
+    /// How many bytes are freed.
     public var freedByteCount: Int
     /// Why it is kept.
     public var reasons: [String]
   }
 
+  /// A file that goes.
   public struct File: Sendable {
     /// Relative to the table.
     public var path: String
+    /// How many bytes.
     public var byteCount: Int
     /// `data`, `change set` or `orphan`.
     public var kind: String
@@ -49,32 +59,42 @@ public struct VacuumReport: Sendable {
 
   /// What one vacuum took and has not been purged.
   public struct Trash: Sendable {
+    /// When: `2024-10-06T12:00:00Z`.
     public var timestamp: String
     /// When it goes for good.
     public var purgeTime: String
+    /// How many data files.
     public var fileCount: Int
+    /// How many bytes.
     public var byteCount: Int
   }
 
+  /// The table's name.
   public var table: String
+  /// Whether it was carried out, and not only planned.
   public var isApplied: Bool
   /// Oldest first.
   public var versions: [Version]
   /// What goes to the trash, by path.
   public var files: [File]
+  /// What lies in the trash.
   public var trash: [Trash]
   /// Of what was purged from the trash, or would be.
   public var purgedByteCount: Int
 
+  /// How many bytes.
   public var byteCount: Int { files.reduce(0) { $0 + $1.byteCount } }
 }
 
 /// What a vacuum took and was brought back.
 public struct VacuumUndone: Sendable {
+  /// The table's name.
   public var table: String
   /// When the vacuum was.
   public var timestamp: String
+  /// How many data files.
   public var fileCount: Int
+  /// How many bytes.
   public var byteCount: Int
   /// Versions that can be read again.
   public var versions: [Int]

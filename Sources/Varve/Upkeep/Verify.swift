@@ -3,6 +3,7 @@ internal import VarveTables
 
 /// What lies on disk of one table, compared with what was written.
 public struct Verification: Sendable {
+  /// Something that is not as it was written.
   public struct Finding: Sendable {
     /// `missing`, `altered`, `truncated`, `extended`, `swapped`, `stray`, `contradictory`; and what is no damage:
     /// `vacuumed`, `time`, `unfinished`.
@@ -13,24 +14,32 @@ public struct Verification: Sendable {
     public var what: String
     /// Versions that cannot be read as they were committed because of it.
     public var versions: ClosedRange<Int>?
+    /// Whether data or history was lost or changed.
     public var isDamage: Bool
     /// Whether `repair` can put it right.
     public var isRepairable: Bool
   }
 
+  /// The table's name.
   public var table: String
+  /// How many versions were looked at.
   public var versionCount: Int
+  /// How many data files.
   public var fileCount: Int
+  /// How many bytes.
   public var byteCount: Int
   /// Damage first, each by path.
   public var findings: [Finding]
 
+  /// Whether nothing is damaged.
   public var isWhole: Bool { !findings.contains(where: \.isDamage) }
 }
 
 /// What a repair did, and what it left.
 public struct RepairReport: Sendable {
+  /// The table's name.
   public var table: String
+  /// What was put right.
   public var mended: [Verification.Finding]
   /// The table as it is now.
   public var verification: Verification

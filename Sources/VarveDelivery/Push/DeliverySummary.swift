@@ -8,19 +8,25 @@ internal import VarveTables
 public struct DeliverySummary: Sendable {
   /// What receivers know as `ingestion_id`.
   public var id: String
+  /// Where it is delivered to.
   public var target: String
+  /// The table's name.
   public var table: String
+  /// The version's number.
   public var version: Int
   /// The version that the changes start from; nil for all rows, and for changes since nothing.
   public var since: Int?
   /// `planned`, `sending`, `complete`, `incomplete` (dead letters are left), `stopped`.
   public var state: String
+  /// How records are parted into chunks: `1000 records`.
   public var chunking: String
   /// Acknowledged so far.
   public var chunkCount: Int
+  /// How many records.
   public var recordCount: Int
   /// Records that were read back as they were sent, and such as never were; 0 for targets that are not read back.
   public var provenCount: Int
+  /// How many records were given up.
   public var deadCount: Int
   /// How often it was begun or gone on with.
   public var attempts: Int
@@ -28,6 +34,7 @@ public struct DeliverySummary: Sendable {
   public var error: String?
   /// When: `2024-10-06T12:00:00Z`.
   public var started: String?
+  /// When it ended, if it did.
   public var ended: String?
   /// Before then the target does not want to be asked again.
   public var nextTry: String?
@@ -63,26 +70,37 @@ extension Ledger {
 
 /// One chunk of a delivery as the ledger knows it.
 public struct ChunkSummary: Sendable {
+  /// The chunk's number, from 0.
   public var number: Int
+  /// How many records.
   public var recordCount: Int
   /// Of its records as they are sent.
   public var sha256: String
   /// `planned`, `sent`, `acknowledged`, `proven`, `failed`.
   public var state: String
+  /// How often it was sent.
   public var attempts: Int
+  /// Why the last attempt failed.
   public var error: String?
+  /// When it was sent last.
   public var sent: String?
+  /// When the receiver acknowledged it.
   public var acknowledged: String?
+  /// When its records were read back as they should be.
   public var proven: String?
 }
 
 /// A record that a target took and does not hold as it was sent.
 public struct DeadLetter: Sendable {
+  /// The delivery's id.
   public var deliveryID: String
+  /// The version's number.
   public var version: Int
   /// What the target knows it by.
   public var key: String
+  /// Why.
   public var reason: String
+  /// When it was given up.
   public var noted: String
 }
 

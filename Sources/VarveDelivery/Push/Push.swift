@@ -26,6 +26,7 @@ public struct PushRequest: Sendable {
   /// Delivers under a new id what was delivered before.
   public var again = false
 
+  /// A delivery of a version to a target, as `varve push` spells them.
   public init(_ reference: String, to target: String) {
     self.reference = reference
     self.target = target
@@ -34,20 +35,26 @@ public struct PushRequest: Sendable {
 
 /// What a push came to.
 public struct PushReport: Sendable {
+  /// How a delivery ended.
   public enum Outcome: String, Sendable {
     case delivered
     /// The target had it already.
     case unchanged
   }
 
+  /// How it ended.
   public var outcome: Outcome
   /// What receivers know as `ingestion_id`; nil where there was nothing to deliver.
   public var deliveryID: String?
+  /// Where it is delivered to.
   public var target: String
+  /// The table's name.
   public var table: String
+  /// The version's number.
   public var version: Int
   /// Of a delivery of changes, the version that they start from.
   public var since: Int?
+  /// How many records.
   public var recordCount: Int
   /// Whether the target was read back, and had all of it.
   public var isProven = false

@@ -6,6 +6,7 @@ internal import VarveTables
 
 /// Something that was looked at of a target's set-up.
 public struct TargetFinding: Hashable, Sendable {
+  /// How grave a finding is.
   public enum Kind: String, Sendable {
     case good
     /// A delivery would stop, or lose something.
@@ -14,8 +15,11 @@ public struct TargetFinding: Hashable, Sendable {
     case open
   }
 
+  /// Which it is.
   public var kind: Kind
+  /// What was found.
   public var what: String
+  /// What to do about it.
   public var advice: String?
 
   init(_ kind: Kind, _ what: String, advice: String? = nil) {

@@ -36,6 +36,7 @@ public enum Misbehaviour: String, CaseIterable, Sendable {
 
   /// What the receiver of acknowledged callbacks can do wrong, and what Pimcore can.
   public static let ofCallbacks: [Misbehaviour] = [.die, .stall, .error, .busy, .silent, .wrongID, .twice, .forget]
+  /// Those of a Pimcore.
   public static let ofPimcore: [Misbehaviour] = [
     .stall, .error, .busy, .unprepared, .partial, .lostRows, .wrongValue, .noWorkers, .cutText, .deltaCheck, .cleanup,
   ]

@@ -6,6 +6,7 @@ internal import VarveLake
 /// A receiver to rehearse deliveries with: it speaks the acknowledged-callback protocol as a well-behaved Pimcore side
 /// does, or misbehaves in a chosen way. It listens on this machine's loopback address only.
 public final class Receiver {
+  /// How a receiver behaves.
   public struct Options: Sendable {
     /// 0 takes any that is free.
     public var port = 9000
@@ -20,6 +21,7 @@ public final class Receiver {
     /// How a receiver that dies ends the process.
     public var die: @Sendable () -> Void = {}
 
+    /// Everything as it is preset.
     public init() {}
   }
 
@@ -27,9 +29,13 @@ public final class Receiver {
   public struct Event: Sendable {
     /// `taken`, `repeated`, `refused`, `complete`.
     public var kind: String
+    /// The ingestion's id, if there is one.
     public var ingestionID: String?
+    /// The chunk's number, from 0, if it is about one.
     public var chunkNumber: Int?
+    /// How many records.
     public var recordCount: Int
+    /// How many bytes.
     public var byteCount: Int
     /// Why it was refused.
     public var reason: String?

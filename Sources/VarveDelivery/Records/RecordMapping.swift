@@ -23,11 +23,16 @@ public struct RecordMapping: Hashable, Sendable {
       case string
     }
 
+    /// The column of the table.
     public var column: String
+    /// The field of the record.
     public var field: String
+    /// How its values are spelled.
     public var form: Form
+    /// What becomes of numbers that a double does not hold.
     public var wideNumbers: WideNumbers
 
+    /// A column that becomes a field.
     public init(
       _ column: String, field: String? = nil, form: Form = .value, wideNumbers: WideNumbers = .refuse
     ) {
@@ -43,6 +48,7 @@ public struct RecordMapping: Hashable, Sendable {
   /// Whether columns that are not named are sent too, under their own names.
   public var sendsUnlisted: Bool
 
+  /// Columns that become fields, and whether the others go under their own names.
   public init(_ columns: [Column] = [], sendsUnlisted: Bool) {
     self.columns = columns
     self.sendsUnlisted = sendsUnlisted

@@ -10,6 +10,7 @@ public struct PimcoreSetup: Sendable {
     case graphQL = "graphql"
   }
 
+  /// The ways in that are open.
   public var sides: Set<Side> = Set(Side.allCases)
   package var className = "Product"
   /// The attribute by which objects are loaded.

@@ -114,3 +114,19 @@ def test_writers_and_vacuums_at_once_lose_nothing(warehouse, tmp_path):
         assert process.returncode == 0, f"{command}: {err}"
     assert [row["id"] for row in warehouse.rows("t", ["id"])] == list(range(9))
     warehouse.run("verify")
+
+
+def test_who_names_no_version_is_never_told_that_it_was_vacuumed(warehouse, tmp_path):
+    warehouse.ingest(ndjson(tmp_path / "0.ndjson", [{"id": 0}], {"id": "int64"}), "--into", "t", "--key", "id")
+    environment = {k: v for k, v in warehouse.environment.items() if k not in ("VARVE_SEED", "VARVE_CLOCK")}
+    commands = []
+    for number in range(1, 7):
+        feed = ndjson(tmp_path / f"{number}.ndjson", [{"id": 0, "n": number}], {"id": "int64", "n": "int64"})
+        commands.append(["ingest", str(feed), "--into", "t", "--mode", "merge"])
+        commands.append(["vacuum", "t", "--keep-versions", "1", "--grace-days", "0", "--apply"])
+        commands += [["query", "--format", "csv", "SELECT * FROM t"]] * 3
+    running = [subprocess.Popen([str(binary()), *words], env=environment, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, text=True) for words in commands]  # fmt: skip
+    for process, words in zip(running, commands):
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, f"{words}: {err}"

@@ -274,10 +274,46 @@ import Testing
     }
   }
 
-  @Test(arguments: [["vacuum", "t", "--keep-versions", "1", "--apply"], ["vacuum", "t", "--undo"]])
+  private static let vacuums = [["vacuum", "t", "--keep-versions", "1", "--apply"], ["vacuum", "t", "--undo"]]
+
+  @Test(arguments: vacuums)
   func `killed at any storage call, a vacuum or its undoing leaves what must be readable, and goes on`(
     _ command: [String]
   ) throws {
+    try sweepVacuum(command) { FaultRun(under: $0, killAt: $1) }
+  }
+
+  @Test(arguments: vacuums)
+  func `on a failing disk, a vacuum or its undoing leaves what must be readable, and goes on`(
+    _ command: [String]
+  ) throws {
+    try sweepVacuum(command) { FaultRun(under: $0, errorAt: $1, error: "EIO") }
+  }
+
+  @Test func `what a vacuum takes is durably named before the first file moves`() throws {
+    let root = try temporaryDirectory()
+    defer { try? FileManager.default.removeItem(atPath: root) }
+    let overwritten = ["ingest", "3.csv", "--into", "t", "--mode", "overwrite"]
+    let place = try prepare(
+      Scenario(name: "", preparations: CrashTests.twoVersions + [overwritten], command: []), in: root)
+    let calls = try place.run(CrashTests.vacuums[0]).calls
+    let moves = calls.indices.filter {
+      calls[$0].name == "rename" && calls[$0].newPath?.contains("_varve/trash/") == true
+    }
+    let record = try #require(
+      calls.firstIndex {
+        $0.name == "rename" && $0.newPath?.hasSuffix("_varve/vacuums/00000000000000000000.json") == true
+      })
+    let draft = calls[record].path
+    #expect(calls[..<record].contains { $0.name == "fsync" && $0.path == draft })
+    let named = try #require(calls[record...].firstIndex { $0.name == "fsync" && $0.path.hasSuffix("_varve/vacuums") })
+    #expect(moves.count == 4 && named < moves[0])
+    // Where the files went is durable before the command ends.
+    let last = calls[moves[moves.count - 1]...]
+    #expect(last.contains { $0.name == "fsync" && $0.path.contains("_varve/trash/") || $0.name == "syncfs" })
+  }
+
+  private func sweepVacuum(_ command: [String], _ fault: (String, Int) -> FaultRun) throws {
     let root = try temporaryDirectory()
     defer { try? FileManager.default.removeItem(atPath: root) }
     let keyed = ["--key", "sku", "--mode", "merge", "--partition-by", "market"]
@@ -299,7 +335,8 @@ import Testing
     for call in sample(calls.calls) {
       let trial = try base.copy(to: root + "/trial")
       defer { try? FileManager.default.removeItem(atPath: trial.directory) }
-      #expect(try trial.run(command) { FaultRun(under: $0, killAt: call) }.exitCode == nil)
+      let stopped = try trial.run(command) { fault($0, call) }
+      if let code = stopped.exitCode, code != 0 { #expect(code == 1 && stopped.errors != "", "call \(call)") }
       func check(_ comment: Comment) throws {
         // The newest and the tagged one always; the others whole, or refused in a sentence.
         for version in 1...4 {

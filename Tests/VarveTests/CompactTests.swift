@@ -102,6 +102,31 @@ import Varve
     #expect(try live(here) == 1)
   }
 
+  @Test func `rows that were struck out are not written anew`() throws {
+    let here = try TemporaryWarehouse()
+    for number in 0..<4 {
+      try here.ingest("\(number).csv", "id,v\n1,\(number)\n\(number + 10),0\n") {
+        $0.key = ["id"]
+        $0.mode = .merge
+        $0.updates = .mergeOnRead
+      }
+    }
+    let before = try here.rows("SELECT * FROM t")
+    let report = try here.warehouse.compact("t")
+    #expect(report.rowCount == 5 && report.fileCountBefore == 4 && report.fileCountAfter == 1)
+    #expect(try here.rows("SELECT * FROM t") == before)
+    try here.ingest("5.csv", "id,v\n1,9\n")
+    // One file, of which a row was struck out, and a small one.
+    #expect(try here.warehouse.compact("t").rowCount == 5)
+    #expect(try live(here) == 1 && here.rows("SELECT v FROM t WHERE id = 1") == ["9"])
+    var request = VacuumRequest("t")
+    request.keepVersions = 1
+    request.applies = true
+    _ = try here.warehouse.vacuum(request)
+    #expect(try here.rows("SELECT count(*) FROM t") == ["5"])
+    #expect(try here.warehouse.verify()[0].isWhole)
+  }
+
   @Test func `executions and repeated feeds pass over it`() throws {
     let here = try TemporaryWarehouse()
     func run(_ day: Int, _ value: Int) throws -> IngestReport {

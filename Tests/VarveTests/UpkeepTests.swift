@@ -132,6 +132,25 @@ import Varve
     #expect(try here.warehouse.verify().allSatisfy(\.isWhole))
   }
 
+  @Test func `history and description tell names, holds and what lies in the trash`() throws {
+    let here = try partitioned()
+    try here.ingest("3.csv", "sku,market,price\nA,DE,7\n") { $0.mode = .merge }
+    try here.warehouse.tag("t@2", as: "season")
+    try here.warehouse.hold("t@2")
+    try here.warehouse.hold("t@3", until: "2001-01-01")
+    let history = try here.warehouse.history("t")
+    #expect(history.map(\.tags) == [[], ["season"], []] && history.map(\.isHeld) == [false, true, false])
+    let old = try here.warehouse.describe("t@2")
+    #expect(old.tags == ["season"] && old.isHeld && old.trashByteCount == 0)
+    try here.warehouse.untag("t", "season")
+    try here.warehouse.release("t@2")
+    var request = VacuumRequest("t")
+    request.keepVersions = 1
+    request.applies = true
+    let freed = try here.warehouse.vacuum(request).byteCount
+    #expect(try freed > 0 && here.warehouse.describe("t").trashByteCount == freed)
+  }
+
   @Test func `a dynamic overwrite replaces the partitions of its feed, and no more of them than it may`() throws {
     let here = try partitioned()
     func overwrite(_ text: String, max: Int = 2, _ change: (inout IngestRequest) -> Void = { _ in }) throws

@@ -236,6 +236,27 @@ import Varve
     #expect(FileManager.default.fileExists(atPath: root + "part-old.parquet"))
   }
 
+  @Test func `a record that was changed or lost is found, and believed in nothing`() throws {
+    let here = try merged()
+    _ = try vacuum(here, keep: 3)
+    _ = try vacuum(here, keep: 2)
+    let path = here.directory + "/warehouse/t/_varve/vacuums/00000000000000000000.json"
+    let whole = try Data(contentsOf: URL(fileURLWithPath: path))
+    for place in [40, whole.count / 2, whole.count - 3] {
+      var flipped = whole
+      flipped[place] ^= 1
+      try FileManager.default.removeItem(atPath: path)
+      try flipped.write(to: URL(fileURLWithPath: path))
+      let damage = try here.warehouse.verify()[0].findings.filter(\.isDamage).map(\.kind)
+      #expect(damage.contains("altered") && damage.filter { $0 == "missing" }.count == 2, "byte \(place)")
+    }
+    try FileManager.default.removeItem(atPath: path)
+    #expect(
+      try here.warehouse.verify()[0].findings.filter(\.isDamage).map(\.kind) == ["missing", "missing", "missing"])
+    try whole.write(to: URL(fileURLWithPath: path))
+    #expect(try here.warehouse.verify()[0].isWhole)
+  }
+
   @Test func `what makes no sense is refused`() throws {
     let here = try merged(versions: 2)
     #expect(try problem { _ = try vacuum(here, keep: 0) }.kind == .usage)

@@ -112,8 +112,9 @@ final class Ingestion {
     self.table = table
     self.attempt = attempt
     self.onEvent = onEvent
-    base = try table.head() == nil ? nil : table.snapshot(at: .head)
-    lease = try base?.lease()
+    let held = try table.head() == nil ? nil : table.held(at: .head)
+    base = held?.snapshot
+    lease = held?.lease
     schemaFile = try SchemaFile.common(of: request.feeds)
     settings = try TableSettings(request, schema: schemaFile, table: base?.metadata) {
       try TableDefaults(warehouse.lake().flatMap { try Settings.read($0.storage) })

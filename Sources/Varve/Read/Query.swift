@@ -129,11 +129,13 @@ private final class Catalog: QueryCatalog {
     }
     guard let table = try warehouse.lake()?.table(reference.table) else { return nil }
     let snapshot: Snapshot
+    var lease: ReadLease?
+    defer { withExtendedLifetime(lease) {} }
     if reference.version == .latest {
       // One that a transaction makes is not there before all of it is.
-      guard let version = try table.publishedVersion() else { return nil }
-      snapshot = try table.snapshot(at: .version(version))
-      shown.append((table, version))
+      guard try table.publishedVersion() != nil else { return nil }
+      (snapshot, lease) = try table.held(at: .published)
+      shown.append((table, snapshot.version))
     } else {
       snapshot = try table.snapshot(at: Table.Selector(reference.version, table: reference.table))
     }

@@ -34,6 +34,22 @@ package final class ReadLease: Sendable {
   }
 }
 
+extension Table {
+  /// A version, held. One that was replaced and vacuumed between the look and the hold is looked for again.
+  package func held(at selector: Selector) throws -> (snapshot: Snapshot, lease: ReadLease?) {
+    var snapshot = try snapshot(at: selector)
+    while true {
+      do {
+        return (snapshot, try snapshot.lease())
+      } catch {
+        let next = try self.snapshot(at: selector)
+        guard next.version != snapshot.version else { throw error }
+        snapshot = next
+      }
+    }
+  }
+}
+
 /// The versions that a vacuum takes, each locked so that nobody begins to read it.
 final class VacuumLease {
   private let descriptor: Int32

@@ -96,10 +96,8 @@ extension Audit {
   }
 
   private func judgeMissing(_ path: String, _ file: TrackedFile, _ versions: ClosedRange<Int64>?) throws {
-    let removed = try vacuumed ?? Vacuums.removed(in: storage)
-    vacuumed = removed
     if let lastLive = file.lastLive {
-      if removed[ExactText(path)] != nil {
+      if vacuumed[ExactText(path)] != nil {
         return find(.vacuumed, path, "was removed by a vacuum", versions: versions)
       }
       let stranger = entries.filter { $0.key > lastLive && $0.value.operation == "VACUUM END" }.keys.min()

@@ -94,7 +94,7 @@ extension Audit {
     let path = ChangeSet.document(execution: execution, fingerprint: fingerprint)
     guard LogPath.isSafe(path), changeSets.insert(ExactText(path)).inserted else { return }
     guard let bytes = try storage.read(path) else {
-      let removed = try Vacuums.removed(in: storage)[ExactText(path)] != nil
+      let removed = vacuumed[ExactText(path)] != nil
       return find(removed ? .vacuumed : .missing, path, removed ? "was removed by a vacuum" : "is missing")
     }
     report.fileCount += 1

@@ -89,6 +89,19 @@ extension Audit {
     return sum
   }
 
+  // MARK: Vacuums
+
+  func readVacuums() throws {
+    let (vacuums, damaged, missing) = try Vacuums.readWhole(storage)
+    vacuumed = vacuums.removed
+    for number in damaged { find(.altered, Layout.vacuum(number), "does not hold what was written") }
+    for number in missing { find(.missing, Layout.vacuum(number), "is missing") }
+    for record in vacuums.records {
+      report.fileCount += 1
+      report.byteCount += try storage.status(Layout.vacuum(record.number))?.byteCount ?? 0
+    }
+  }
+
   // MARK: Tags
 
   func checkTags() throws {

@@ -31,9 +31,7 @@ extension Audit {
       do {
         path = try read.vector.path(in: storage)
         if let path, try !storage.exists(path) {
-          let removed = try vacuumed ?? Vacuums.removed(in: storage)
-          vacuumed = removed
-          let isVacuumed = removed[ExactText(path)] != nil
+          let isVacuumed = vacuumed[ExactText(path)] != nil
           if vouched.updateValue(false, forKey: ExactText(path)) == nil {
             find(
               isVacuumed ? .vacuumed : .missing, path, isVacuumed ? "was removed by a vacuum" : "is missing",

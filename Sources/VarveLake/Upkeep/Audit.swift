@@ -42,7 +42,8 @@ package final class Audit {
   var ownCheckpoints = Set<Int64>()
   var recordLines: [ArraySlice<UInt8>] = []
   var metadata: TableMetadata?
-  var vacuumed: [ExactText: Int64]?
+  /// What was removed on purpose.
+  var vacuumed: [ExactText: Int64] = [:]
   var changeSets = Set<ExactText>()
   /// Judged when all digests are known.
   var damagedManifests: [(path: String, sha256: String, remedy: Remedy?)] = []
@@ -90,6 +91,7 @@ package final class Audit {
 
   package func run() throws -> AuditReport {
     try readWitnesses()
+    try readVacuums()
     try readLog()
     judgeEntries()
     try replay()

@@ -41,6 +41,21 @@ package struct Vacuums: Sendable {
       })
   }
 
+  /// As above, but without records that cannot be read: their numbers, and those of records that are not there.
+  static func readWhole(_ storage: Storage) throws -> (vacuums: Vacuums, damaged: [Int64], missing: [Int64]) {
+    let numbers = try storage.list(Layout.vacuums).compactMap(Layout.version(ofLogName:)).sorted()
+    var (records, damaged): ([Record], [Int64]) = ([], [])
+    for number in numbers {
+      do {
+        if let record = try record(number, storage) { records.append(record) }
+      } catch let problem as Problem where problem.kind == .damaged {
+        damaged.append(number)
+      }
+    }
+    let missing = numbers.last.map { last in (0...last).filter { !numbers.contains($0) } } ?? []
+    return (Vacuums(records: records), damaged, missing)
+  }
+
   /// Writes down that these files go. Under the table's lock. Returns the record's number.
   @discardableResult
   package static func record(
@@ -54,8 +69,9 @@ package struct Vacuums: Sendable {
     json["versions"] = .array(versions.map { [JSONValue($0.lowerBound), JSONValue($0.upperBound)] })
     if let undone { json["undoes"] = JSONValue(undone) }
     json["files"] = .array(files.map { ["path": .string($0.path), "bytes": JSONValue($0.byteCount)] })
+    json["sha256"] = .string(Digest.sha256(JSONValue.object(json).bytes()))
     try storage.replace(
-      Layout.vacuum(number), JSONValue.object(json).bytes(.canonical), draft: Layout.vacuumDraft, isSealed: true)
+      Layout.vacuum(number), JSONValue.object(json).bytes(), draft: Layout.vacuumDraft, isSealed: true)
     return number
   }
 
@@ -69,6 +85,11 @@ package struct Vacuums: Sendable {
       throw Problem(
         .refused, at: place, "was written by a newer Varve (vacuum format \(kind))", advice: "use that Varve")
     }
+    let members = json.object?.members ?? []
+    let rest = JSONObject(members.dropLast().map { ($0.key, $0.value) })
+    guard members.last?.key == "sha256", json.bytes() == bytes,
+      members.last?.value.string == Digest.sha256(JSONValue.object(rest).bytes())
+    else { throw Problem(.damaged, at: place, "is not what was written", advice: "put it back from a copy") }
     let ranges = (json["versions"]?.array ?? []).compactMap { range -> ClosedRange<Int64>? in
       guard let bounds = range.array, bounds.count == 2, let first = bounds[0].int64, let last = bounds[1].int64,
         first <= last
@@ -90,8 +111,12 @@ package struct Vacuums: Sendable {
 
   /// Every path that was removed on purpose, with the time of it, in milliseconds since 1970.
   package static func removed(in storage: Storage) throws -> [ExactText: Int64] {
+    try read(storage).removed
+  }
+
+  var removed: [ExactText: Int64] {
     var removed: [ExactText: Int64] = [:]
-    for record in try read(storage).standing {
+    for record in standing {
       for file in record.files { removed[ExactText(file.path)] = record.timestamp }
     }
     return removed

@@ -187,6 +187,13 @@ import Varve
     #expect(count == 20)
   }
 
+  @Test func `a history begins at the versions that are left`() throws {
+    let here = try merged()
+    _ = try vacuum(here, keep: 3)
+    let rows = try here.rows(#"SELECT v, _from_version, _to_version FROM "t@history" WHERE id = 1"#)
+    #expect(rows == ["3|3|4", "4|4|5", "5|5|∅"])
+  }
+
   @Test func `a reader that is done keeps nothing`() throws {
     let here = try merged()
     #expect(try here.rows("SELECT * FROM \"t@2\"").count == 3)

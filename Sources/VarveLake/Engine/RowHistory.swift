@@ -214,9 +214,10 @@ private struct PieceWalk {
         shapes = []
       } else {
         if !hadKey { first = entry.version }
-        var contents = try TableContents(snapshot)
-        contents.files = []
-        shapes.append(contents)
+        // Also of a version that was vacuumed: what of it is there is seen at the end of the walk.
+        shapes.append(
+          TableContents(
+            storage: snapshot.storage, schema: snapshot.schema, partitionColumns: snapshot.partitionColumns, files: []))
       }
       live = Dictionary(try snapshot.entries.map { ($0.key, ($0, entry.version)) }) { $1 }
     } else {

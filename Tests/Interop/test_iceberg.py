@@ -2,6 +2,7 @@
 
 import decimal
 import json
+import os
 import shutil
 
 import pytest
@@ -162,3 +163,23 @@ def test_an_export_is_whole_or_not_there(warehouse, tmp_path):
     assert not list(place.glob("*.tmp"))
     warehouse.run("export", "t", code=2)
     warehouse.run("export", "nothing", "--iceberg", code=1)
+
+
+def test_a_vacuum_leaves_the_export_and_the_next_export_leaves_out_what_it_took(warehouse, tmp_path):
+    types = {"id": "int64", "n": "int64"}
+    first = [{"id": n, "n": n} for n in range(20)]
+    options = ["--into", "t", "--key", "id", "--mode", "merge", "--updates", "merge-on-read"]
+    warehouse.ingest(ndjson(tmp_path / "1.ndjson", first, types), *options)
+    for number in (2, 3, 4):
+        warehouse.ingest(ndjson(tmp_path / f"{number}.ndjson", [{"id": 3, "n": -number}], types), "--into", "t")
+    warehouse.run("export", "t", "--iceberg")
+    before = metadata_files(warehouse, "t")
+    for file in (warehouse.table("t") / "metadata").iterdir():
+        os.utime(file, (1_000_000_000, 1_000_000_000))
+    warehouse.run("vacuum", "t", "--keep-versions", "1", "--apply", VARVE_CLOCK="2034-10-06T12:00:00Z")
+    assert metadata_files(warehouse, "t") == before
+    wanted = varve_rows(warehouse, "t", 4, types)
+    assert peers.ordered(iceberg_rows(opened(warehouse, "t"), 4), ["id"]) == peers.ordered(wanted, ["id"])
+    report = warehouse.run("export", "t", "--iceberg", "--json").json
+    assert report["left_out"] == [2, 3]
+    check(warehouse, "t", types, ["id"], versions=[1, 4])

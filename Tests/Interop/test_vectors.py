@@ -126,6 +126,32 @@ def test_a_table_changes_its_way_and_its_columns(warehouse, tmp_path, spark):
     assert warehouse.run("verify", "things").code == 0
 
 
+def test_struck_rows_stay_gone_when_files_are_compacted_and_vacuumed(warehouse, tmp_path, spark):
+    found = {n: row(n, decimal.Decimal("1.00")) for n in range(40)}
+    options = ["--into", "things", "--key", "id", "--mode", "merge", "--updates", "merge-on-read"]
+    warehouse.ingest(ndjson(tmp_path / "1.ndjson", list(found.values()), TYPES), *options)
+    model = [list(found.values())]
+    for number in (2, 3):
+        changed = [row(n, decimal.Decimal(number)) for n in (number, 10, 20 + number, 50 + number)]
+        found.update({line["id"]: line for line in changed})
+        warehouse.ingest(ndjson(tmp_path / f"{number}.ndjson", changed, TYPES), "--into", "things")
+        model.append(list(found.values()))
+    assert warehouse.run("describe", "--json", "things").json["updates"] == "merge-on-read"
+    states = "SELECT id, price, _from_version AS f, _to_version AS t FROM [things@history] WHERE id = 10 ORDER BY f"
+    expected = [(1, 1.0, 2), (2, 2.0, 3), (3, 3.0, None)]
+    assert [(s["f"], float(s["price"]), s["t"]) for s in warehouse.run("query", "--format", "json", states).json] == expected
+    assert warehouse.run("verify", "things", "--rerun").code == 0
+    warehouse.run("compact", "things")
+    model.append(model[-1])
+    assert not any("deletionVector" in add for add in adds(warehouse, "things", 4))
+    check(warehouse, "things", model, spark)
+    assert [(s["f"], float(s["price"]), s["t"]) for s in warehouse.run("query", "--format", "json", states).json] == expected
+    warehouse.run("vacuum", "things", "--keep-versions", "1", "--apply", VARVE_CLOCK="2034-10-06T12:00:00Z")
+    for name, read in READERS.items():
+        assert peers.ordered(read(warehouse.table("things"), 4), ["id"]) == peers.ordered(model[3], ["id"]), name
+    assert warehouse.run("verify", "things").code == 0
+
+
 def test_no_list_of_files_shows_struck_rows(warehouse, tmp_path):
     """Engines that read lists of files know no deletion vectors."""
     found = [row(n, decimal.Decimal("1.00")) for n in range(5)]

@@ -52,6 +52,8 @@ public struct TableDescription: Sendable {
   public var zstdLevel: Int
   /// How small data files are made where nothing is said.
   public static let zstdLevelStandard = EngineLimits.zstdLevelStandard
+  /// How rows that change are written.
+  public var updates: UpdateMethod
   /// How readers come to a version: `follow`, `held at 7`, `pinned at 7`.
   public var publication: String
   /// What the version is called.
@@ -101,6 +103,7 @@ extension Warehouse {
       keyFrom: snapshot.metadata.recordKey?.columns ?? [], partitionColumns: snapshot.partitionColumns,
       mode: snapshot.metadata[.mode] ?? IngestMode.append.rawValue, rowCount: try snapshot.rowCount(),
       fileCount: try snapshot.fileCount, byteCount: try snapshot.byteCount, zstdLevel: snapshot.metadata.zstdLevel,
+      updates: snapshot.metadata.strikesRows ? .mergeOnRead : .copyOnWrite,
       publication: publication, tags: names, isHeld: isHeld,
       trashByteCount: try Vacuum.trash(table.storage, grace: 0).reduce(0) { $0 + $1.byteCount },
       created: snapshot.metadata.createdTime.map(timeText),

@@ -164,6 +164,7 @@ extension Session {
     if table.zstdLevel != TableDescription.zstdLevelStandard {
       facts.append(("compression", "zstd, level \(table.zstdLevel)"))
     }
+    if table.updates != .copyOnWrite { facts.append(("updates", table.updates.rawValue)) }
     if table.isImmutable {
       facts.append(("immutable", table.immutableDays.map { "for \(grouped($0)) days" } ?? "for ever"))
     }
@@ -252,7 +253,7 @@ private func json(of table: TableDescription) -> JSONValue {
     "zstd_level": .init(table.zstdLevel), "key": names(table.key), "key_from": names(table.keyFrom),
     "immutable": .init(table.isImmutable), "immutable_days": count(table.immutableDays),
     "partition_columns": names(table.partitionColumns), "mode": .init(table.mode),
-    "published": .init(table.publication), "tags": names(table.tags), "held": .init(table.isHeld),
+    "updates": .init(table.updates.rawValue), "published": .init(table.publication), "tags": names(table.tags), "held": .init(table.isHeld),
     "trash_bytes": .init(table.trashByteCount), "created": text(table.created), "updated": .init(table.updated),
     "columns": .array(
       table.schema.fields.map { field in

@@ -31,6 +31,9 @@ package enum Layout {
   static func vacuumed(_ number: Int64) -> String { "\(trash)/\(digits(number, 20))" }
   package static let changeSets = "_varve/change-sets"
   package static let proxy = "_proxy.json"
+  /// What an export to Iceberg writes; no part of the table.
+  static let icebergMetadata = "metadata"
+  static let icebergHint = "metadata/version-hint.text"
   /// The typed input of one execution.
   package static func changeSet(_ execution: String, _ fingerprint: String) -> String {
     "\(changeSets)/\(execution)/\(fingerprint)"

@@ -24,8 +24,6 @@ package struct IcebergExport {
   private var storage: Storage { table.storage }
   private var place: [String] { [table.name] }
 
-  static let directory = "metadata"
-  private static let hint = "metadata/version-hint.text"
 
   package struct Report: Sendable {
     /// Below the table's root.
@@ -64,7 +62,7 @@ package struct IcebergExport {
     var ids = IcebergSchema()
     let walk = try walk(to: head, &ids)
     let partitioning = try IcebergPartitioning(newest.partitionColumns, newest.schema, ids)
-    for directory in try storage.makeDirectories(IcebergExport.directory) { try storage.sync(directory) }
+    for directory in try storage.makeDirectories(Layout.icebergMetadata) { try storage.sync(directory) }
     var report = Report(path: "", address: "", current: current.version)
     var kept = Set<String>()
     let lines = try snapshots(walk, partitioning, ids, &kept, &report)
@@ -75,14 +73,14 @@ package struct IcebergExport {
     }
     let name = "v\(current.version).metadata.json"
     let json = try metadata(newest, current, ids, partitioning, lines)
-    report.path = Layout.join(IcebergExport.directory, name)
+    report.path = Layout.join(Layout.icebergMetadata, name)
     report.address = address(report.path)
     report.snapshotCount = lines.count
     try storage.syncFileSystem()
     try storage.replace(report.path, json.bytes(.canonical), draft: report.path + ".tmp", isSealed: true)
     let hint = Array(String(current.version).utf8)
-    if try storage.read(IcebergExport.hint) != hint {
-      try storage.replace(IcebergExport.hint, hint, draft: IcebergExport.hint + ".tmp")
+    if try storage.read(Layout.icebergHint) != hint {
+      try storage.replace(Layout.icebergHint, hint, draft: Layout.icebergHint + ".tmp")
     }
     kept.insert(name)
     try sweep(kept)
@@ -275,7 +273,7 @@ package struct IcebergExport {
   /// Under a name by its content; one that is there already, whole, is left as it is.
   private func store(_ kind: String, _ ending: String, _ bytes: [UInt8], _ kept: inout Set<String>) throws -> String {
     let name = "\(kind)-\(Digest.sha256(bytes).prefix(16)).\(ending)"
-    let path = Layout.join(IcebergExport.directory, name)
+    let path = Layout.join(Layout.icebergMetadata, name)
     kept.insert(name)
     if let present = try storage.read(path) {
       if present == bytes { return address(path) }
@@ -328,11 +326,11 @@ package struct IcebergExport {
 
   /// Removes what exports wrote and the newest does not name.
   private func sweep(_ kept: Set<String>) throws {
-    for name in try storage.list(IcebergExport.directory) where !kept.contains(name) {
+    for name in try storage.list(Layout.icebergMetadata) where !kept.contains(name) {
       let isOurs =
         ["snapshot-", "manifest-", "deletes-"].contains(where: name.hasPrefix) || name.hasSuffix(".tmp")
         || (name.hasPrefix("v") && name.hasSuffix(".metadata.json"))
-      if isOurs { try storage.removeIfPresent(Layout.join(IcebergExport.directory, name)) }
+      if isOurs { try storage.removeIfPresent(Layout.join(Layout.icebergMetadata, name)) }
     }
   }
 }

@@ -303,7 +303,10 @@ struct VacuumPlanning {
         files.append(.init(path: path, byteCount: status.byteCount, kind: .orphan))
       }
     }
-    for name in try storage.list("") where !name.hasPrefix("_") && !name.hasPrefix(".") { try walk(name) }
+    for name in try storage.list("")
+    where !name.hasPrefix("_") && !name.hasPrefix(".") && name != Layout.icebergMetadata {
+      try walk(name)
+    }
     return files
   }
 

@@ -47,6 +47,9 @@ SCENARIOS = {
     "overwrite a partition": Scenario(
         [PARTED], [{"id": 50, "market": "DE", "price": 5}], ["--mode", "overwrite", "--partition", "market=DE"]
     ),
+    "overwrite the feed's partitions": Scenario(
+        [PARTED], [{"id": 60, "market": "DE", "price": 6}, {"id": 61, "market": "AT"}], ["--mode", "overwrite", "--dynamic"]
+    ),
     "empty a partition": Scenario(
         [PARTED], [], ["--mode", "overwrite", "--partition", "market=DE", "--allow-empty"]
     ),
@@ -313,3 +316,75 @@ def test_a_sync_that_fails_is_final(stage, request):
         if number == log_sync:
             assert later == [], "of an unknown outcome nothing is touched"
         stage.check_next(trial)
+
+
+def chosen(name, whole, moment):
+    """Calls to stop at: all under VARVE_PROOF, else both sides of the moment from which the change counts, and one more."""
+    every = range(1, len(whole.calls) + 1)
+    return every if PROOF else sorted({moment, moment + 1, *seeded(name).sample(every, 1)} & set(every))
+
+
+def dropped(warehouse):
+    return sorted(path.name for path in (warehouse.path / "_trash").glob("*"))
+
+
+def test_a_drop_that_is_killed_leaves_the_table_in_its_place_or_in_the_trash(tmp_path):
+    base = at(tmp_path / "base")
+    base.ingest(written(tmp_path / "first.json", FIRST), "--into", TABLE)
+    rows = state(base)
+
+    def trial():
+        shutil.rmtree(tmp_path / "trial", ignore_errors=True)
+        shutil.copytree(base.path, tmp_path / "trial")
+        return at(tmp_path / "trial")
+
+    whole = run(trial(), "drop", TABLE)
+    assert whole.code == 0, whole.err
+    moment = next(n for n, call in enumerate(whole.calls, start=1) if call.name == "rename" and "/_trash/" in call.new_path)
+    for number in chosen("drop", whole, moment):
+        for fault in ({"kill_at": number}, {"error_at": number, "error": "EIO"}):
+            place = trial()
+            ended = run(place, "drop", TABLE, **fault)
+            is_gone = number > moment
+            assert ended.code == (-9 if "kill_at" in fault else 1), ended.err
+            assert (state(place, ["varve"]) is None) == is_gone == bool(dropped(place))
+            if is_gone:
+                assert run(place, "restore", TABLE).code == 0
+            assert state(place) == rows
+            assert run(place, "verify").code == 0
+            assert run(place, "drop", TABLE).code == 0 and state(place, ["varve"]) is None
+
+
+@pytest.mark.parametrize("words", [["publish", TABLE], ["publish", f"{TABLE}@1"], ["publish", TABLE, "--pin"]], ids=" ".join)
+def test_a_publication_that_is_killed_is_the_old_or_the_new_one(tmp_path, words):
+    base = at(tmp_path / "base")
+    base.ingest(written(tmp_path / "first.json", FIRST), "--into", TABLE)
+    base.ingest(written(tmp_path / "more.json", MORE), "--into", TABLE)
+    base.ingest(written(tmp_path / "after.json", AFTER), "--into", TABLE, "--hold-publish")
+
+    def trial():
+        shutil.rmtree(tmp_path / "trial", ignore_errors=True)
+        shutil.copytree(base.path, tmp_path / "trial")
+        return at(tmp_path / "trial")
+
+    old = state(base, ["varve"])
+    whole = run(done := trial(), *words)
+    assert whole.code == 0, whole.err
+    new = state(done, ["varve"])
+    assert new != old
+    seen = set()
+    moment = next(n for n, call in enumerate(whole.calls, start=1) if call.new_path.endswith("/_proxy.json"))
+    for number in chosen(" ".join(words), whole, moment):
+        for fault in ({"kill_at": number}, {"error_at": number, "error": "ENOSPC"}):
+            place = trial()
+            ended = run(place, *words, **fault)
+            assert ended.code == (-9 if "kill_at" in fault else 1), ended.err
+            found = state(place, ["varve"])
+            assert found in (old, new)
+            seen.add(found == new)
+            assert run(place, "verify").code == 0
+            assert run(place, *words).code == 0 and state(place, ["varve"]) == new
+            assert head(place) == 3 and list(place.path.rglob("*.tmp")) == []
+            pasts = [json.loads(path.read_text()) for path in sorted((place.table(TABLE) / "_varve" / "proxy").glob("*.json"))]
+            assert pasts[-1]["version"] == json.loads((place.table(TABLE) / "_proxy.json").read_text())["version"]
+    assert seen == {False, True}

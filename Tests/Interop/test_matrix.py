@@ -5,6 +5,7 @@
 - after theirs: it stages nothing, so that only what it leaves shows that it was planned on theirs where it must be.
 - nothing left: planned anew, ours has no effect any more, and makes no version.
 - refused: planned anew, ours has become wrong; exit 3, and the sentence says what it collided with.
+- again: refused likewise, since its place in the order of executions may be another now; the same command again commits.
 
 Whatever becomes of it, the table is as if one had come after the other."""
 
@@ -15,7 +16,7 @@ import pyarrow
 import pytest
 
 import peers
-from faults import paused
+from faults import paused, run
 from test_crashes import at, check_tidy, written
 
 TABLE = "products"
@@ -83,6 +84,28 @@ restore               | truncate partition    | after theirs   | after theirs
 restore               | restore elsewhere     | nothing left   | nothing left
 restore               | append by delta-rs    | after theirs   | after theirs
 append                | append of that key    | refused        | beside
+append                | stateful merge        | planned anew   | beside
+append                | transaction           | planned anew   | beside
+merge                 | stateful merge        | planned anew   | beside
+merge                 | transaction           | planned anew   | beside
+overwrite partition   | stateful merge        | planned anew   | beside
+overwrite table       | transaction           | planned anew   | planned anew
+truncate partition    | stateful merge        | after theirs   | after theirs
+restore               | transaction           | after theirs   | after theirs
+stateful merge        | append                | again          | again
+stateful merge        | merge                 | again          | again
+stateful merge        | stateful merge        | again          | again
+stateful merge        | transaction           | again          | again
+stateful merge        | overwrite table       | again          | again
+stateful merge        | restore elsewhere     | again          | again
+stateful merge        | append by delta-rs    | again          | again
+transaction           | append                | planned anew   | planned anew
+transaction           | merge                 | planned anew   | planned anew
+transaction           | stateful merge        | planned anew   | planned anew
+transaction           | transaction           | planned anew   | planned anew
+transaction           | overwrite table       | planned anew   | planned anew
+transaction           | truncate partition    | planned anew   | planned anew
+transaction           | delete by delta-rs    | planned anew   | planned anew
 append                | append, a new column  | planned anew   | planned anew
 merge                 | append, a new column  | planned anew   | planned anew
 overwrite partition   | append, a new column  | planned anew   | planned anew
@@ -117,7 +140,21 @@ OURS = {
         [{"market": "DE", "id": 7, "price": 7}], ["--mode", "overwrite", "--partition", "market=DE"],
     ),
     "overwrite table": ([{"market": "DE", "id": 8, "price": 8}], ["--mode", "overwrite"]),
+    "stateful merge": (
+        [{"market": "DE", "id": 1, "price": 9}, {"market": "DE", "id": 9, "price": 9}],
+        ["--mode", "stateful-merge", "--execution", "2"],
+    ),
+    "transaction": ([{"market": "DE", "id": 1, "price": 4}, {"market": "DE", "id": 4, "price": 4}], ["merge"]),
 }  # fmt: skip
+
+
+def transaction(directory, name, rows, mode):
+    """Into the table, and into another that it makes."""
+    feeds = [str(written(directory / f"{name}.json", rows))]
+    other = str(written(directory / f"{name} other.json", [{"n": 1}]))
+    return written(directory / f"{name} transaction.json", {"ingestions": [
+        {"table": TABLE, "mode": mode, "feeds": feeds}, {"table": f"other_{name}", "feeds": [other]},
+    ]})  # fmt: skip
 
 
 def theirs_by_varve(operation, market):
@@ -130,12 +167,14 @@ def theirs_by_varve(operation, market):
         "merge": [{"market": market, "id": 2, "price": 60}, {"market": market, "id": 60, "price": 60}],
         "overwrite partition": [{"market": market, "id": 70, "price": 70}],
         "overwrite table": [{"market": market, "id": 80, "price": 80}],
+        "stateful merge": [{"market": market, "id": 2, "price": 61}, {"market": market, "id": 61, "price": 61}],
     }[operation]
     options = {
         "insert": ["--mode", "insert"],
         "merge": ["--mode", "merge"],
         "overwrite partition": ["--mode", "overwrite", "--partition", f"market={market}"],
         "overwrite table": ["--mode", "overwrite"],
+        "stateful merge": ["--mode", "stateful-merge", "--execution", "1"],
     }
     return rows, options.get(operation, ["--mode", "append"])
 
@@ -150,6 +189,10 @@ def do_theirs(warehouse, operation, market, directory):
     table = str(warehouse.table(TABLE))
     if operation == "truncate partition":
         warehouse.run("truncate", TABLE, "--partition", f"market={market}")
+    elif operation == "transaction":
+        rows = [{"market": market, "id": 2, "price": 62}, {"market": market, "id": 62, "price": 62}]
+        done = warehouse.run("--json", "transaction", transaction(directory, "theirs", rows, "merge")).json
+        assert done["outcome"] == "committed"
     elif operation == "restore elsewhere":
         warehouse.run("restore", f"{TABLE}@1")
     elif operation == "append by delta-rs":
@@ -174,6 +217,15 @@ def make(directory, name):
     return warehouse
 
 
+def told(outcome):
+    """The version of the table and the rows that the command tells of."""
+    report = outcome.json
+    if "ingestions" in report:
+        assert report["outcome"] == "committed"
+        report = next(found for found in report["ingestions"] if found["table"] == TABLE)
+    return report["version"], report["rows"]
+
+
 def rows_of(warehouse, reference=TABLE):
     return sorted(json.dumps(row, sort_keys=True) for row in warehouse.rows(reference, ["market", "id"]))
 
@@ -182,7 +234,9 @@ def rows_of(warehouse, reference=TABLE):
 def test_the_matrix(tmp_path, name, ours, theirs, place, wanted):
     market = "DE" if place == "same" else "AT"
     warehouse = make(tmp_path / "raced", name)
-    if ours in OURS:
+    if ours == "transaction":
+        words = ["--json", "transaction", transaction(tmp_path, "ours", *OURS[ours][:1], *OURS[ours][1])]
+    elif ours in OURS:
         feed, options = OURS[ours]
         words = ["--json", "ingest", written(tmp_path / "ours.json", feed), "--into", TABLE, *options]
     else:
@@ -194,14 +248,21 @@ def test_the_matrix(tmp_path, name, ours, theirs, place, wanted):
     # The same two, one after the other.
     alone = make(tmp_path / "alone", name)
     do_theirs(alone, theirs, market, tmp_path)
-    after = alone.run(*words, code=outcome.code)
+    after = alone.run(*words, code=0 if wanted == "again" else outcome.code)
+    if wanted == "again":
+        assert outcome.code == 3 and "was changed meanwhile" in outcome.err and outcome.err.count("\n") == 1
+        assert warehouse.head(TABLE) == 3
+        outcome = run(warehouse, *words)
+        assert outcome.code == 0, outcome.err
     found = rows_of(warehouse)
     assert found == rows_of(alone)
     if wanted == "nothing left":
         assert outcome.code == 0 and outcome.json["outcome"] == after.json["outcome"] == "unchanged"
         assert warehouse.head(TABLE) == 3
+    elif wanted == "again":
+        assert told(outcome) == told(after) and warehouse.head(TABLE) == 4
     elif outcome.code == 0:
-        assert outcome.json["version"] == 4 and outcome.json["rows"] == after.json["rows"]
+        assert told(outcome) == told(after) and warehouse.head(TABLE) == 4
         # A part staged after the pause was planned after it.
         staged_again = any(call.name == "create" and call.path.endswith(".draft") for call in outcome.calls)
         assert ("planned anew" if staged_again else "beside" if ours in OURS else "after theirs") == wanted

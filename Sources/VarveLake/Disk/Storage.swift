@@ -1,5 +1,6 @@
 internal import CSystem
 internal import Glibc
+internal import Synchronization
 internal import VarveTables
 
 /// A directory held open, and all that Varve does to files below it: the one place that writes.
@@ -12,6 +13,8 @@ package final class Storage: Sendable {
   /// As given by the user, for messages only.
   package let path: String
   let descriptor: Int32
+  /// A table's proxy as it was last read or written: what has the same bytes is not parsed again.
+  let knownProxy = Mutex<(bytes: [UInt8], proxy: Proxy)?>(nil)
 
   private init(path: String, descriptor: Int32) {
     self.path = path

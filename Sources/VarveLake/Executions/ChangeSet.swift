@@ -60,8 +60,10 @@ package struct ChangeSet: Sendable {
   ) throws {
     let directory = Layout.changeSet(execution.description, fingerprint)
     let document = Layout.join(directory, ChangeSet.documentName)
+    let draft = document + ".tmp"
     if try storage.exists(document) {
-      // Whoever wrote it may have died before its names were durable.
+      // Whoever wrote it may have died before its draft was gone and its names were durable.
+      try storage.removeIfPresent(draft)
       return try storage.sync(directories: [directory, Layout.parent(directory), Layout.changeSets])
     }
     let made = try storage.makeDirectories(directory)
@@ -78,7 +80,6 @@ package struct ChangeSet: Sendable {
     }
     try file.seal()
     try file.sync()
-    let draft = document + ".tmp"
     try storage.removeIfPresent(draft)
     try storage.write(draft, json(sha256: digest.finish(), byteCount: offset).bytes(), isSealed: true)
     guard try storage.link(draft, as: document) else { return }

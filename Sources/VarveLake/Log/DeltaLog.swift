@@ -39,6 +39,21 @@ package struct DeltaLog: Sendable {
     return entry
   }
 
+  /// The SHA-256 of an entry, or nil where there is none. One that names many files is not read for it, where the entry
+  /// after it says what it is.
+  func digest(ofEntry version: Int64) throws -> String? {
+    guard let file = try storage.openToRead(Layout.logEntry(version)) else { return nil }
+    if file.byteCount > DeltaLog.digestedBytesMax,
+      let next = try storage.status(Layout.logEntry(version + 1)), next.byteCount <= DeltaLog.digestedBytesMax,
+      let told = try entry(version + 1)?.bookkeeping?.previousEntry
+    {
+      return told
+    }
+    return Digest.sha256(try file.read(at: 0, count: file.byteCount))
+  }
+
+  private static let digestedBytesMax = 1 << 16
+
   /// A checkpoint: the sum of the log up to a version, in one file or several.
   package struct Checkpoint: Hashable, Sendable {
     package var version: Int64

@@ -49,9 +49,7 @@ struct StateBlock {
   static func newest(atOrBefore version: Int64, _ log: DeltaLog) throws -> StateBlock? {
     let versions = try log.storage.list(Layout.states).compactMap(Layout.version(ofLogName:))
     for candidate in versions.filter({ $0 <= version }).sorted(by: >) {
-      if let block = try read(candidate, log), let entry = try log.entry(candidate), entry.sha256 == block.entrySHA256 {
-        return block
-      }
+      if let block = try read(candidate, log), try log.digest(ofEntry: candidate) == block.entrySHA256 { return block }
     }
     return nil
   }

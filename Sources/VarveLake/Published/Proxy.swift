@@ -1,3 +1,4 @@
+internal import Synchronization
 internal import VarveJSON
 internal import VarveTables
 
@@ -56,7 +57,10 @@ package struct Proxy: Hashable, Sendable {
   /// The proxy of a table, or nil where it has none: then readers follow the log.
   package static func read(_ storage: Storage) throws -> Proxy? {
     guard let bytes = try storage.read(Layout.proxy) else { return nil }
-    return try Proxy(bytes, place: [storage.path, Layout.proxy])
+    if let known = storage.knownProxy.withLock({ $0 }), known.bytes == bytes { return known.proxy }
+    let proxy = try Proxy(bytes, place: [storage.path, Layout.proxy])
+    storage.knownProxy.withLock { $0 = (bytes, proxy) }
+    return proxy
   }
 
   init(_ bytes: [UInt8], place: [String]) throws {
@@ -92,7 +96,9 @@ package struct Proxy: Hashable, Sendable {
   /// Replaces the table's proxy, under its lock. The shards must be durable. A proxy that only follows the log need not
   /// be: what a power cut takes back, the next writer does again.
   package func write(_ storage: Storage, isDurable: Bool = false) throws {
+    let bytes = bytes
     try storage.replace(Layout.proxy, bytes, draft: Layout.proxyDraft, isDurable: isDurable)
+    storage.knownProxy.withLock { $0 = (bytes, self) }
   }
 
   var bytes: [UInt8] { JSONValue.object(json).bytes() }

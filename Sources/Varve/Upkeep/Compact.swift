@@ -9,16 +9,21 @@ public struct CompactionReport: Sendable {
   public var table: String
   /// The version committed, or the one that stands.
   public var version: Int
+  /// How it ended.
   public var outcome: ChangeReport.Outcome
   /// Partitions that were written anew.
   public var partitionCount: Int
+  /// Files of those partitions.
   public var fileCountBefore: Int
+  /// Their size.
   public var byteCountBefore: Int
   /// Nil of a dry run.
   public var fileCountAfter: Int?
+  /// What they take now; nil of a dry run.
   public var byteCountAfter: Int?
   /// The rows that were written anew, and the digest of them, equal before and after; nil of a dry run.
   public var rowCount: Int?
+  /// SHA-256 of the rows' values, the same before and after; nil of a dry run.
   public var rowsSHA256: String?
   /// What went wrong after the commit, and is put right by the next writer.
   public var remarks: [String]

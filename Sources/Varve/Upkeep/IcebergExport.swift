@@ -3,6 +3,7 @@ internal import VarveTables
 
 /// What an export to Iceberg wrote.
 public struct IcebergReport: Sendable {
+  /// The table's name.
   public var table: String
   /// The version that readers see who name none.
   public var version: Int

@@ -4,6 +4,7 @@ internal import VarveTables
 
 /// A table whose versions were made again, each on the very version before it, and compared with what there is.
 public struct Rerun: Sendable {
+  /// How what was made again compares with what there is.
   public enum Outcome: String, Sendable {
     /// Manifests and Parquet files came out the same to the byte.
     case same
@@ -12,7 +13,9 @@ public struct Rerun: Sendable {
     case notRerun = "not_rerun"
   }
 
+  /// One version, compared.
   public struct Version: Sendable {
+    /// The version's number.
     public var number: Int
     /// How it ended.
     public var outcome: Outcome
@@ -25,6 +28,7 @@ public struct Rerun: Sendable {
   /// In order.
   public var versions: [Version] = []
 
+  /// How many versions compared so.
   public func count(_ outcome: Outcome) -> Int { versions.count { $0.outcome == outcome } }
 }
 

@@ -59,6 +59,8 @@ package struct Session {
     case "deliveries": try deliveries(call, warehouse)
     case "receive": try receive(call)
     case "restore": try restore(call, warehouse)
+    case "check": try check(call, warehouse)
+    case "replay": try replay(call, warehouse)
     case "alter": try alter(call, warehouse)
     case "truncate": try truncate(call, warehouse)
     case "drop": try drop(call, warehouse)

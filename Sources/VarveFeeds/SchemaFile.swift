@@ -4,7 +4,7 @@ package import VarveTables
 /// A schema file: what a user fixes of a feed's columns, and `describe --schema` prints of a table's.
 ///
 /// `{"columns": [{"name", "type", "nullable", "aliases", "format", "nulls", "decimal", "contract"}], "timezone", "absent",
-/// "contract"}`: `name` and `type` must be there, and nothing else may.
+/// "contract", "expectations"}`: `name` and `type` must be there, and nothing else may.
 package struct SchemaFile: Hashable, Sendable {
   package var schema: Schema
   /// The zone of times that name none.
@@ -13,6 +13,8 @@ package struct SchemaFile: Hashable, Sendable {
   package var absentIsNull: Bool?
   /// What feeds may do to columns that say nothing about it, and to the set of columns.
   package var contract: ColumnContract?
+  /// What is expected of the table's rows, as it stands in the file.
+  package var expectations: JSONValue?
 
   package static let bytesMax = 16 << 20
 
@@ -37,7 +39,7 @@ package struct SchemaFile: Hashable, Sendable {
       throw Problem(.failed, at: [name, "line \(place.line), column \(place.column)"], error.what)
     }
     let reader = Reader(place: [name])
-    let members = try reader.members(document, ["columns", "timezone", "absent", "contract"])
+    let members = try reader.members(document, ["columns", "timezone", "absent", "contract", "expectations"])
     guard let columns = members["columns"]?.array else {
       throw reader.problem("\"columns\" must be an array of objects")
     }
@@ -54,6 +56,7 @@ package struct SchemaFile: Hashable, Sendable {
     case let other?: throw reader.problem("\"absent\" is \"\(other)\"", advice: "write \"keep\" or \"null\"")
     }
     contract = try reader.contract(members)
+    expectations = members["expectations"]
   }
 
   private static func field(_ value: JSONValue, _ index: Int, _ file: String) throws -> Field {
@@ -161,6 +164,7 @@ package struct SchemaFile: Hashable, Sendable {
     if let timezone { members.append(("timezone", .string(timezone))) }
     if let absentIsNull { members.append(("absent", .string(absentIsNull ? "null" : "keep"))) }
     if let contract { members.append(("contract", .string(contract.rawValue))) }
+    if let expectations { members.append(("expectations", expectations)) }
     return .object(JSONObject(members))
   }
 

@@ -120,8 +120,11 @@ package struct Rejection: Hashable, Sendable {
   package var raw: String
   /// Why it does not fit, without a full stop: `"n/a" is no double`.
   package var reason: String
+  /// What it does not fit: `type`, `column` where the table has none, or an expectation's name.
+  package var rule: String
 
-  package init(origin: Origin, column: String, raw: String, reason: String) {
+  package init(origin: Origin, column: String, raw: String, reason: String, rule: String = "type") {
+    self.rule = rule
     self.origin = origin
     self.column = column
     self.raw = raw

@@ -16,7 +16,8 @@ import Testing
   static let feeds = [
     "1.csv": "sku,market,price\nA1,DE,1.50\nA2,DE,2.00\nB1,AT,3.25\n",
     "2.csv": "sku,market,price\nA1,DE,1.75\nA3,DE,9.00\nC1,FR,4.00\n",
-    "3.csv": "sku,market,price\nA9,DE,7.00\n",
+    "3.csv": "sku,market,price\nA9,DE,7.00\n", "4.csv": "sku,market,price\nA9,DE,7.00\nA8,DE,n/a\n",
+    "expected.json": #"{"columns":[],"expectations":[{"column":"price","min":0}]}"#,
   ]
 
   static let scenarios = [
@@ -92,6 +93,19 @@ import Testing
     Scenario(
       name: "alter of the schema alone", preparations: twoVersions, command: ["alter", "t", "--add", "note:text"]),
     Scenario(name: "export to Iceberg", preparations: twoVersions, command: ["export", "t", "--iceberg"]),
+    Scenario(
+      name: "replay",
+      preparations: [
+        ["ingest", "1.csv", "--into", "t"], ["ingest", "4.csv", "--into", "t", "--on-bad-row", "quarantine"],
+        ["alter", "t", "--widen", "price=text"],
+      ],
+      command: ["replay", "t"]),
+    Scenario(
+      name: "a version that waits for its checks",
+      preparations: [
+        ["ingest", "1.csv", "--into", "t", "--key", "sku"], ["alter", "t", "--schema", "expected.json"],
+      ],
+      command: ["ingest", "2.csv", "--into", "t", "--mode", "merge"]),
     Scenario(name: "restore", preparations: twoVersions + [["truncate", "t"]], command: ["restore", "t@1"]),
     Scenario(name: "rolling readers back", preparations: twoVersions, command: ["publish", "t@1"]),
     Scenario(

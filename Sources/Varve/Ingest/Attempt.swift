@@ -158,6 +158,18 @@ extension RowCounts {
   }
 }
 
+extension IngestReport.Rows {
+  init(_ counts: RowCounts) {
+    self.init()
+    read = counts.read
+    inserted = counts.inserted
+    updated = counts.updated
+    deleted = counts.deleted
+    unchanged = counts.unchanged
+    rejected = counts.rejected
+  }
+}
+
 extension Warehouse {
   /// When failed ingestions are tried again: eight times, after half a minute that doubles up to an hour.
   var retryPolicy: RetryPolicy { RetryPolicy() }

@@ -13,7 +13,8 @@ extension FeedRequest {
 
   /// The feed, opened for reading.
   func open(_ format: FeedFormat) throws -> any FeedReader {
-    switch format {
+    if let replayed { return try QuarantineFeed(path: path, name: name ?? path, lines: replayed.lines) }
+    return switch format {
     case .xlsx:
       try WorkbookFeed(
         path: path, name: name,
@@ -34,6 +35,7 @@ extension FeedRequest {
   func selector(_ format: FeedFormat) -> String {
     var parts: [String] = []
     func note(_ name: String, _ value: String?) { if let value { parts.append("\(name)=\(value)") } }
+    note("replayed", replayed.map { LineRanges.text($0.lines) })
     note("format", self.format?.rawValue)
     note("sheet", sheet)
     note("header-row", headerRow.map(String.init))

@@ -29,6 +29,16 @@ public struct FeedRequest: Sendable {
   /// A schema file that fixes names, types and aliases.
   public var schemaPath: String?
 
+  /// Lines of a quarantine that are ingested anew.
+  struct Replayed: Sendable {
+    /// Relative to the table.
+    var path: String
+    /// From 0.
+    var lines: [Int]
+  }
+
+  var replayed: Replayed?
+
   /// The file at a path, read as its content tells.
   public init(path: String) { self.path = path }
 

@@ -179,3 +179,10 @@ func absolutePath(_ path: String) -> String {
   defer { free(resolved) }
   return String(cString: resolved)
 }
+
+extension [String: String?] {
+  /// A declared partition, as bookkeeping keeps it.
+  var json: JSONValue {
+    .object(JSONObject(sorted { $0.key < $1.key }.map { ($0.key, $0.value.map(JSONValue.string) ?? .null) }))
+  }
+}

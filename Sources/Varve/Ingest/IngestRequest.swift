@@ -150,4 +150,6 @@ public struct IngestReport: Sendable {
   public var remarks: [String]
   /// What a dry run would have done, line by line.
   public var plan: [String]
+  /// Expectations that the newest version does not meet, which readers are therefore not shown.
+  public var broken: [BrokenExpectation] = []
 }

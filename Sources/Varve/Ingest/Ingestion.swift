@@ -49,7 +49,18 @@ extension Warehouse {
   }
 
   /// Begins anew, from the feeds, where another writer made the table or changed its schema meanwhile.
-  private func ingest(
+  func ingest(
+    _ request: IngestRequest, files: [SourceFile], into table: Table, _ attempt: Attempt,
+    _ onEvent: @escaping (Event) -> Void
+  ) throws -> IngestReport {
+    var report = try ingestUnchecked(request, files: files, into: table, attempt, onEvent)
+    if report.outcome != .planned, report.version != nil {
+      report.broken = try settleChecks(table).map(BrokenExpectation.init)
+    }
+    return report
+  }
+
+  private func ingestUnchecked(
     _ request: IngestRequest, files: [SourceFile], into table: Table, _ attempt: Attempt,
     _ onEvent: @escaping (Event) -> Void
   ) throws -> IngestReport {
@@ -58,7 +69,7 @@ extension Warehouse {
       do {
         return try Ingestion(self, request, files: files, table: table, attempt: attempt, onEvent: onEvent).run()
       } catch is TableChanged {
-        files = try request.feeds.map { try SourceFile(path: $0.path) }
+        files = try request.feeds.map { try SourceFile(path: $0.path, name: $0.name) }
       }
     }
     throw Problem(
@@ -220,7 +231,7 @@ final class Ingestion {
       return report(.planned, version: base?.version, change.rows, try id(sources), plan: plan.lines(change))
     }
     if let stateful { return try commit(change, plan, staging, sources, spool, (stateful, replay)) }
-    if base == nil || plan.isEmpty(change, on: base) {
+    if base == nil || (plan.isEmpty(change, on: base) && !marksRows(spool)) {
       guard base != nil else {
         guard !change.added.isEmpty || request.allowEmpty else {
           try staging.abandon()
@@ -235,6 +246,13 @@ final class Ingestion {
     }
     return try commit(change, plan, staging, sources, spool)
   }
+
+  /// Whether a version is to say what became of rows, even if it has none of its own: laid aside, or replayed.
+  private func marksRows(_ spool: Spool) -> Bool {
+    replayed == nil ? spool.quarantine.rowCount > 0 : spool.rowsRead > spool.rejections.rowCount
+  }
+
+  private var replayed: FeedRequest.Replayed? { request.feeds[0].replayed }
 
   // MARK: Reading
 
@@ -265,6 +283,7 @@ final class Ingestion {
     options.keepsAbsent = settings.mode == .merge || settings.mode == .statefulMerge
     options.keepsOrigins = options.directory == nil || base != nil
     options.quarantines = request.badRows == .quarantine
+    if let expectations = try base?.metadata.expectations ?? settings.expected() { options.rules = expectations.ofRows }
     options.contract = base?.metadata.contract ?? schemaFile?.contract ?? .evolve
     options.instructions = instructions.union(settings.withOrigin ? OriginColumns.names : [])
     options.typing = try typing()
@@ -325,7 +344,7 @@ final class Ingestion {
       let format = formats[index]
       let ahead = ReadAhead { try feed.open(format) }
       let origin =
-        settings.withOrigin && transformation == nil
+        settings.withOrigin && transformation == nil && replayed == nil
         ? OriginColumns(file: files[index].name, execution: request.execution) : nil
       reading: while true {
         try warehouse.surroundings.checkInterrupted()
@@ -468,29 +487,36 @@ final class Ingestion {
     if request.dynamicPartitionsMax != nil { details["dynamic"] = true }
     if change.collisions.count > 0 { details["collisions"] = JSONValue(change.collisions.count) }
     if !request.partitions.isEmpty { details["partitions"] = .array(request.partitions.map(\.json)) }
-    if let kept = try spool.quarantine.keep(table.storage, ingestion: ingestionID) {
+    if let replayed {
+      let left = Set(spool.quarantine.positions.map { $0 - 1 })
+      details["replayed"] = [
+        "path": .string(replayed.path), "lines": .string(LineRanges.text(replayed.lines.filter { !left.contains($0) })),
+      ]
+    } else if let kept = try spool.quarantine.keep(table.storage, ingestion: ingestionID) {
       details["quarantine"] = [
         "path": .string(kept.path), "rows": JSONValue(spool.quarantine.rowCount), "sha256": .string(kept.sha256),
       ]
     }
     do {
-      return try commit(change, plan, staging, sources, ingestionID, details, stateful)
+      return try commit(change, plan, staging, sources, ingestionID, details, stateful, marksRows: marksRows(spool))
     } catch {
-      if !table.isInDoubt { try? spool.quarantine.discard(table.storage, ingestion: ingestionID) }
+      if !table.isInDoubt, replayed == nil { try? spool.quarantine.discard(table.storage, ingestion: ingestionID) }
       throw error
     }
   }
 
   private func commit(
     _ change: StagedChange, _ plan: IngestPlan, _ staging: StagingArea, _ sources: [FeedSource], _ ingestionID: String,
-    _ details: JSONObject, _ stateful: (run: StatefulRun, replay: Replay?)?
+    _ details: JSONObject, _ stateful: (run: StatefulRun, replay: Replay?)?, marksRows: Bool
   ) throws -> IngestReport {
-    let bookkeeping = Bookkeeping(
+    let awaitsChecks = try base?.metadata.expectations != nil || (base == nil && settings.expected() != nil)
+    var bookkeeping = Bookkeeping(
       ingestion: ingestionID, idempotencyKey: request.idempotencyKey,
       operation: settings.mode == .append || settings.mode == .overwrite ? .write : .merge,
       mode: settings.mode.rawValue,
       sources: sources, execution: try request.execution.map { try ExecutionKey(parsing: $0).description },
-      rows: change.rows, publishes: !request.holdsPublication, details: details)
+      rows: change.rows, publishes: !request.holdsPublication && !awaitsChecks, details: details)
+    bookkeeping.awaitsChecks = awaitsChecks && !request.holdsPublication
     if isHeldBack {
       let steps =
         try stateful.map { try self.steps(of: $0.run, $0.replay, change, plan, staging, bookkeeping) }
@@ -513,7 +539,7 @@ final class Ingestion {
       commit = Commit(
         change, to: table, base: base, staging: staging, bookkeeping: bookkeeping,
         refusesRepeat: !request.reingest && settings.mode != .overwrite
-      ) { try plan.changeIfAny(on: $0) }
+      ) { try marksRows ? plan.change(on: $0) : plan.changeIfAny(on: $0) }
     } else {
       commit = Commit(change, creating: table, as: metadata(plan), staging: staging, bookkeeping: bookkeeping) {
         try plan.changeIfAny(on: $0)
@@ -561,24 +587,5 @@ final class Ingestion {
     IngestReport(
       table: request.table, version: version.map(Int.init), outcome: outcome, rows: IngestReport.Rows(counts),
       ingestionID: id, remarks: remarks, plan: plan)
-  }
-}
-
-extension IngestReport.Rows {
-  init(_ counts: RowCounts) {
-    self.init()
-    read = counts.read
-    inserted = counts.inserted
-    updated = counts.updated
-    deleted = counts.deleted
-    unchanged = counts.unchanged
-    rejected = counts.rejected
-  }
-}
-
-extension [String: String?] {
-  /// A declared partition, as bookkeeping keeps it.
-  var json: JSONValue {
-    .object(JSONObject(sorted { $0.key < $1.key }.map { ($0.key, $0.value.map(JSONValue.string) ?? .null) }))
   }
 }

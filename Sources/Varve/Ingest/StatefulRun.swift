@@ -140,7 +140,8 @@ extension Ingestion {
         onEvent(.remark("replaying execution \(later.key)"))
         kept.details["replayed_from"] = JSONValue(later.record.version)
         kept.details["decision"] = nil
-        kept.publishes = !request.holdsPublication
+        kept.publishes = bookkeeping.publishes
+        kept.awaitsChecks = bookkeeping.awaitsChecks
         try replay.merge(set, bookkeeping: kept)
       }
     } else if !run.later.isEmpty {

@@ -23,6 +23,7 @@ struct TableSettings: Sendable {
   /// That of a schema file, which a table that is made takes over.
   private var contract: ColumnContract?
   var updates: UpdateMethod
+  private var expectations: JSONValue?
 
   /// `schema`: that of a schema file, if one was given. `defaults`: what tables of the warehouse remember when they are
   /// made.
@@ -57,6 +58,8 @@ struct TableSettings: Sendable {
     }
     absentIsNull = schema?.absentIsNull ?? (table?[.absent] == "null")
     contract = schema?.contract
+    expectations = schema?.expectations
+    if let expectations { _ = try Expectations(expectations, place: [request.feeds[0].schemaPath ?? ""]) }
 
     let zones = Set(request.feeds.compactMap(\.timezone) + (schema?.timezone.map { [$0] } ?? []))
     guard zones.count <= 1 else {
@@ -119,6 +122,13 @@ struct TableSettings: Sendable {
       advice: "leave the option out; `varve immutable \(request.table)` makes tables immutable that are there")
   }
 
+  /// What a schema file expects of the rows of a table that is made.
+  func expected() throws -> Expectations? {
+    guard let expectations else { return nil }
+    let parsed = try Expectations(expectations, place: ["the schema file"])
+    return parsed.rules.isEmpty ? nil : parsed
+  }
+
   private static func settle<Wanted: Equatable>(
     _ option: String, asked: [Wanted], remembered: [Wanted]?, text: ([Wanted]) -> [String]
   ) throws -> [Wanted] {
@@ -149,6 +159,7 @@ struct TableSettings: Sendable {
     if zstdLevel != EngineLimits.zstdLevelStandard { metadata[.zstdLevel] = String(zstdLevel) }
     if let contract, contract != .evolve { metadata[.contract] = contract.rawValue }
     metadata.strikesRows = updates == .mergeOnRead
+    metadata[.expectations] = expectations?.text()
     return metadata
   }
 }

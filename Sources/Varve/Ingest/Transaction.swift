@@ -165,6 +165,7 @@ extension Warehouse {
       try surroundings.checkInterrupted()
       try decide(id, prepared, mark, in: lake, &report)
       for ingestion in prepared where ingestion.prepared == nil { try lake.discardIfUnused(ingestion.table) }
+      for ingestion in prepared where ingestion.prepared != nil { _ = try settleChecks(ingestion.table) }
       for (table, version) in report.versions { onEvent(.committed(table: table, version: version)) }
       return report
     } catch {

@@ -129,5 +129,7 @@ private func schemaFile(_ metadata: TableMetadata) -> String {
   let timezone = JSONValue.string(metadata[.timezone] ?? "UTC").text()
   let absent = JSONValue.string(metadata[.absent] ?? "keep").text()
   let contract = metadata.contract == .evolve ? "" : ",\n  \"contract\": \"\(metadata.contract.rawValue)\""
-  return "{\n  \"columns\": [\n\(lines)\n  ],\n  \"timezone\": \(timezone),\n  \"absent\": \(absent)\(contract)\n}"
+  let expectations = metadata[.expectations].map { ",\n  \"expectations\": \($0)" } ?? ""
+  return
+    "{\n  \"columns\": [\n\(lines)\n  ],\n  \"timezone\": \(timezone),\n  \"absent\": \(absent)\(contract)\(expectations)\n}"
 }

@@ -122,6 +122,10 @@ private final class Catalog: QueryCatalog {
       let random = warehouse.surroundings.random
       return try RowHistory(table, limits: warehouse.limits) { try ScratchFile.temporary(random: random) }
     }
+    if name.hasSuffix(QuarantineTable.suffix) {
+      let table = try warehouse.lake()?.table(String(name.dropLast(QuarantineTable.suffix.count)))
+      return try table.map { try QuarantineTable($0) }
+    }
     guard let reference = try? TableReference(parsing: name) else {
       // A name without version that cannot be one of ours is SQL's to complain about.
       if name.contains("@") { _ = try TableReference(parsing: name) }

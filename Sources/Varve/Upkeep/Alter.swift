@@ -273,6 +273,14 @@ private struct AlteredTable: Sendable {
       acts.append("absent \(absentIsNull ? "null" : "keep")")
     }
     if let contract = file.contract { try agree(contract) }
+    if let expectations = file.expectations {
+      let isNone = try Expectations(expectations, place: place).rules.isEmpty
+      let text = isNone ? nil : expectations.text()
+      if text != metadata[.expectations] {
+        metadata[.expectations] = text
+        acts.append("expectations as the schema file says")
+      }
+    }
   }
 
   private mutating func agree(_ contract: ColumnContract) throws {

@@ -46,8 +46,11 @@ extension Warehouse {
   /// - Parameters:
   ///   - reference: `products@7`, or `products` for the newest.
   ///   - pins: stays at the version, even if it is the newest.
+  ///   - forces: shows a version that is not as expected of it; without it, that is refused.
   ///   - unpins: lets go of a pinned version; without it, moving readers away from one is refused.
-  public func publish(_ reference: String, pins: Bool = false, unpins: Bool = false) throws -> Publication {
+  public func publish(_ reference: String, pins: Bool = false, unpins: Bool = false, forces: Bool = false) throws
+    -> Publication
+  {
     let parsed = try TableReference(parsing: reference)
     let table = try tableToChange(parsed.table)
     let head = try table.snapshot(at: .head).version
@@ -61,6 +64,16 @@ extension Warehouse {
         advice: "say --unpin to let go of it, or --pin to pin them to version \(wanted)")
     }
     let shown = try table.snapshot().version
+    if wanted > shown, !forces {
+      let broken = try broken(
+        table.snapshot(at: .version(wanted)), against: table.snapshot(at: .version(shown)), isWhole: false)
+      if !broken.isEmpty {
+        throw Problem(
+          .refused, at: [parsed.table, "version \(wanted)"],
+          "is not as expected: " + broken.map(\.sentence).joined(separator: "; "),
+          advice: "mend the data, or show it all the same with --force")
+      }
+    }
     var mode = Proxy.Mode.pinned
     if !pins {
       if wanted == head { mode = .follow } else if wanted >= shown, proxy?.mode == .held || unpins { mode = .held }

@@ -32,11 +32,12 @@ extension Session {
     bar?.clear()
     if call.has("json") {
       try output.writeLine(json(of: report).text(.pretty))
-      return
+      return try complain(of: report)
     }
     if !isQuiet { for text in report.remarks { remark(text) } }
     for line in report.plan { try output.writeLine(line) }
     try output.writeLine(sentence(on: report))
+    try complain(of: report)
   }
 
   /// A remark goes to people, and never stops the work.
@@ -117,6 +118,7 @@ func json(of report: IngestReport) -> JSONValue {
     "outcome": .init(report.outcome.rawValue), "rows": json(of: report.rows),
     "ingestion_id": .init(report.ingestionID), "remarks": .array(report.remarks.map { .init($0) }),
   ]
+  if !report.broken.isEmpty { object["broken"] = .array(report.broken.map { json(of: $0) }) }
   if report.outcome == .planned { object["plan"] = .array(report.plan.map { .init($0) }) }
   return .object(object)
 }

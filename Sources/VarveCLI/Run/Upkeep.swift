@@ -38,7 +38,9 @@ extension Session {
   }
 
   func publish(_ call: Invocation, _ warehouse: Warehouse) throws {
-    let publication = try warehouse.publish(call.arguments[0], pins: call.has("pin"), unpins: call.has("unpin"))
+    let publication = try warehouse.publish(
+      call.arguments[0], pins: call.has("pin"), unpins: call.has("unpin"),
+      forces: call.has("force"))
     if call.has("json") {
       let object: JSONValue = [
         "table": .init(publication.table), "mode": .init(publication.mode.rawValue),

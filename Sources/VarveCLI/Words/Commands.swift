@@ -6,14 +6,15 @@ package let commandGroups: [CommandGroup] = [
     "feeds",
     [
       ingestCommand, previewCommand, cellsCommand, watchCommand, transactionCommand, ingestionsCommand, retryCommand,
-      deadLettersCommand,
+      deadLettersCommand, replayCommand,
     ]),
   CommandGroup(
     "tables and versions",
     [
       tablesCommand, describeCommand, historyCommand, executionsCommand, queryCommand, diffCommand, exportCommand,
       restoreCommand,
-      truncateCommand, alterCommand, dropCommand, publishCommand, tagCommand, holdCommand, immutableCommand,
+      truncateCommand, alterCommand, checkCommand, dropCommand, publishCommand, tagCommand, holdCommand,
+      immutableCommand,
       symlinksCommand, compactCommand, vacuumCommand, verifyCommand, repairCommand,
     ]),
   CommandGroup("deliveries and services", [pushCommand, deliveriesCommand, receiveCommand, serveCommand]),

@@ -109,6 +109,30 @@ let alterCommand = Command(
     ("varve alter products --contract freeze", "refuse feeds that would change the columns"),
   ])
 
+let checkCommand = Command(
+  "check", "Hold a version against what is expected of its table",
+  arguments: [Argument("TABLE[@VERSION]", "The version; a bare TABLE is its newest.")],
+  details: [
+    "Expectations stand in the table's schema file: values that are there, in a range, of a list, of a pattern; columns "
+      + "that are unique; how many rows; how far from what is published. Every row is looked at, and nothing is changed. "
+      + "What is not as expected is named; then the exit code is 1. An ingestion checks by itself before it publishes. "
+      + versionSpellings
+  ],
+  examples: [("varve check products", "why are readers held?")])
+
+let replayCommand = Command(
+  "replay", "Ingest rows that were laid aside, where they fit now",
+  arguments: [Argument("TABLE", "The table.")],
+  options: [
+    Option(
+      "mode", "MODE", .choice(["append", "insert", "merge"]), preset: "as their feeds were", "How they are ingested.")
+  ],
+  details: [
+    "After columns or expectations were mended: what fits is committed, once, and the rest stays laid aside. "
+      + "`SELECT * FROM \"TABLE@quarantine\"` shows all of it."
+  ],
+  examples: [("varve replay products", "after `varve alter products --widen price=double`")])
+
 let dropCommand = Command(
   "drop", "Take a table away, so that it can be brought back",
   arguments: [Argument("TABLE", "The table.")],
@@ -120,6 +144,7 @@ let publishCommand = Command(
   arguments: [Argument("TABLE[@VERSION]", "The version; a bare TABLE is its newest.")],
   options: [
     .flag("pin", "Keep readers at this version, whatever is committed."),
+    .flag("force", "Show a version that is not as expected of it."),
     .flag("unpin", "Let go of the version that readers are pinned to."),
   ],
   details: [

@@ -281,6 +281,7 @@ extension Field {
     var number = 2
     while names.contains(where: { $0.lowercased() == field.name.lowercased() }) {
       field.name = "\(name)_\(number)"
+      field.identity = lineage
       number += 1
     }
     return field

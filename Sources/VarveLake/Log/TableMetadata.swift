@@ -74,6 +74,8 @@ package struct TableMetadata: Hashable, Sendable {
     case withOrigin = "varve.withOrigin"
     /// 1 to 22; absent: 3.
     case zstdLevel = "varve.zstdLevel"
+    /// What is expected of its rows, as in a schema file.
+    case expectations = "varve.expectations"
     /// `freeze` or `quarantine`; without it, `evolve`.
     case contract = "varve.contract"
     /// How often each name was given up by a column: `{"price":1}`.

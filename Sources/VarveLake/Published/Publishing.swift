@@ -2,10 +2,23 @@ internal import VarveJSON
 internal import VarveTables
 
 extension Table {
+  /// Shows readers a version that was looked at. They follow from then on, unless a newer one has come meanwhile.
+  package func publish(passed version: Int64, clock: WallClock = .system, reason: String) throws {
+    try publish(version, clock: clock, reason: reason) { $0 == version ? .follow : .held }
+  }
+
   /// Changes what readers are shown, and returns the version. `version` nil is the head, and the only one for follow.
   @discardableResult
   package func publish(
     _ version: Int64?, mode: Proxy.Mode, clock: WallClock = .system, reason: String
+  ) throws -> Int64 {
+    try publish(version, clock: clock, reason: reason) { _ in mode }
+  }
+
+  /// `mode` is asked with the newest version, under the lock.
+  @discardableResult
+  private func publish(
+    _ version: Int64?, clock: WallClock, reason: String, mode: (Int64) -> Proxy.Mode
   ) throws -> Int64 {
     let lock = try lock()
     defer { withExtendedLifetime(lock) {} }
@@ -15,6 +28,7 @@ extension Table {
     try storage.sync(Layout.log)
     let shown = try version.map { try snapshot(at: .version($0)) } ?? head
     try shown.checkReadable()
+    let mode = mode(head.version)
     precondition(mode != .follow || shown.version == head.version, "a proxy that follows shows the head")
     var proxy = Proxy(
       table: shown.metadata.id, mode: mode, version: shown.version, entrySHA256: shown.entrySHA256,

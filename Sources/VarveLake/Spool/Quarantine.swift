@@ -10,6 +10,8 @@ package final class QuarantineDraft {
   private let staging: StagingArea
   private var file: ScratchFile?
   package private(set) var rowCount = 0
+  /// The rows' places in their feeds, as long as somebody wants to know.
+  package private(set) var positions: Set<Int> = []
 
   init(_ staging: StagingArea) { self.staging = staging }
 
@@ -54,16 +56,27 @@ package final class QuarantineDraft {
       "cells": .object(object), "file": .string(origin.file), "position": JSONValue(origin.position),
       "rejections": .array(
         rejections.map {
-          ["column": .string($0.column), "raw": .string($0.raw), "reason": .string($0.reason)]
+          [
+            "column": .string($0.column), "raw": .string($0.raw), "reason": .string($0.reason),
+            "rule": .string($0.rule),
+          ]
         }),
       "sheet": origin.sheet.map(JSONValue.string) ?? .null, "unit": .string(origin.unit.rawValue),
     ]
     try file.append(Array((line.text() + "\n").utf8))
+    positions.insert(origin.position)
     rowCount += 1
   }
 }
 
 extension RawKind {
+  package init?(name: String) {
+    guard
+      let kind = (0...RawKind.json.rawValue).lazy.compactMap(RawKind.init(rawValue:)).first(where: { $0.name == name })
+    else { return nil }
+    self = kind
+  }
+
   /// As the lines of a quarantine spell it.
   package var name: String {
     switch self {

@@ -20,6 +20,8 @@ package final class Spool {
     package var quarantines = false
     /// What the feeds may do to columns that say nothing about it, and to the set of columns.
     package var contract = ColumnContract.evolve
+    /// What is expected of each row; rows that break it are laid aside.
+    package var rules: [Expectation] = []
     /// Headers that may come whatever the contract.
     package var instructions: Set<String> = []
     package var typing = TypingOptions()
@@ -163,14 +165,19 @@ package final class Spool {
       typer = ColumnTyper(inferring: name, options: options.typing)
     }
     let column = SpoolColumn(
-      header: name, declared: declared, isForeign: isForeign, contract: contract, typer: typer,
-      options: options.parquet,
+      header: name, declared: declared, isForeign: isForeign, contract: contract,
+      rules: (contract.laysAside(options) ? rules(name) : [], field?.type), typer: typer, options: options.parquet,
       keepsAbsent: options.keepsAbsent)
     try column.startBehind(closedGroups: groupRows, place: file.append)
     column.appendAbsent(openRows)
     columns.append(column)
     columnOfHeader[name] = columns.count - 1
     return columns.count - 1
+  }
+
+  private func rules(_ column: String) -> [Expectation] {
+    let name = known[column] == nil ? ColumnName.columnName(fromHeader: column) : column
+    return options.rules.filter { $0.column == name }
   }
 
   /// Text and JSON take whatever comes; a format says how to read a type that inference would not find.
@@ -192,15 +199,19 @@ package final class Spool {
   }
 }
 
-extension SpoolColumn {
-  /// Whether rows whose cell does not fit are laid aside, and the rest committed.
-  func layAside(_ options: Spool.Options) -> Bool {
-    switch contract {
+extension ColumnContract {
+  fileprivate func laysAside(_ options: Spool.Options) -> Bool {
+    switch self {
     case .evolve: options.quarantines
     case .freeze: false
     case .quarantine: true
     }
   }
+}
+
+extension SpoolColumn {
+  /// Whether rows whose cell does not fit are laid aside, and the rest committed.
+  func layAside(_ options: Spool.Options) -> Bool { contract.laysAside(options) }
 
   /// A batch whose feed has no such column: absent cells, which a column that must not be null rejects.
   func typeMissing(rowCount: Int, origins: Origins) -> TypedColumn {

@@ -32,6 +32,8 @@ final class SpoolColumn: @unchecked Sendable {
   let isForeign: Bool
   /// What becomes of rows whose cell does not fit.
   let contract: ColumnContract
+  /// What is expected of each of its cells, and the type that they will have in the table.
+  let rules: (of: [Expectation], as: DataType?)
   private(set) var typer: ColumnTyper
   private let options: ParquetOptions
   private let keepsAbsent: Bool
@@ -51,20 +53,41 @@ final class SpoolColumn: @unchecked Sendable {
   private var chunks: [(run: SpoolRun, chunk: ColumnChunk?)] = []
 
   init(
-    header: String, declared: Field?, isForeign: Bool, contract: ColumnContract, typer: ColumnTyper,
-    options: ParquetOptions, keepsAbsent: Bool
+    header: String, declared: Field?, isForeign: Bool, contract: ColumnContract,
+    rules: (of: [Expectation], as: DataType?),
+    typer: ColumnTyper, options: ParquetOptions, keepsAbsent: Bool
   ) {
     self.header = header
     self.declared = declared
     self.isForeign = isForeign
     self.contract = contract
+    self.rules = rules
     self.typer = typer
     self.options = options
     self.keepsAbsent = keepsAbsent
   }
 
   func type(_ raw: RawColumn, origins: Origins) -> TypedColumn {
-    isForeign ? refuse(raw, origins) : typer.type(raw, origins: origins)
+    if isForeign { return refuse(raw, origins) }
+    var typed = typer.type(raw, origins: origins)
+    for rule in rules.of { reject(rule, raw, origins, &typed) }
+    return typed
+  }
+
+  /// Rejects the cells that break a rule, beside those that do not fit the type.
+  private func reject(_ rule: Expectation, _ raw: RawColumn, _ origins: Origins, _ typed: inout TypedColumn) {
+    let column = typed.column ?? .nulls(.text, count: raw.count)
+    let known = Set(typed.rejectedRows)
+    for row in rule.violations(in: column, as: rules.as) where !known.contains(row) {
+      // A merge leaves alone what a record lacks.
+      if keepsAbsent, raw.kinds[row] == .absent { continue }
+      let text = String(decoding: raw.bytes[raw.range(row)], as: UTF8.self)
+      typed.rejectedRows.append(row)
+      typed.rejections.append(
+        Rejection(
+          origin: origins[row], column: header, raw: text,
+          reason: rule.complaint(raw.kinds[row] == .null || raw.kinds[row] == .absent ? nil : text), rule: rule.name))
+    }
   }
 
   private func refuse(_ raw: RawColumn, _ origins: Origins) -> TypedColumn {
@@ -74,7 +97,8 @@ final class SpoolColumn: @unchecked Sendable {
       typed.rejections.append(
         Rejection(
           origin: origins[row], column: header, raw: String(decoding: raw.bytes[raw.range(row)], as: UTF8.self),
-          reason: "the table has no such column, and its contract is \(contract.rawValue)"))
+          reason: "the table has no such column, and its contract is \(contract.rawValue)",
+          rule: "column"))
     }
     return typed
   }

@@ -399,7 +399,7 @@ import Testing
     }
   }
 
-  @Test(arguments: [scenarios[1], scenarios[2]])
+  @Test(arguments: [scenarios[0], scenarios[1], scenarios[2]])
   func `killed in the middle of a write, an ingest leaves the table as it was or as it was to be`(
     _ scenario: Scenario
   ) throws {
@@ -446,6 +446,7 @@ import Testing
       let outcome = try trial.run(scenario.command) { fault($0, call) }
       let left = try trial.rows()
       #expect(left == old || left == new, "call \(call)")
+      #expect(try trial.run(["ingestions"]).exitCode == 0, "call \(call)")
       if outcome.exitCode == 0 { #expect(left == new, "call \(call) was told as done") }
       if let code = outcome.exitCode, code != 0 { #expect([1, 3, 4].contains(code) && outcome.errors != "") }
       let again = try trial.run(scenario.command)

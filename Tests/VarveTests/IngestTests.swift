@@ -1,3 +1,4 @@
+import Synchronization
 import Testing
 import Varve
 
@@ -231,5 +232,56 @@ import Varve
     let report = try here.ingest("a.json", #"[{"v":1}]"#) { $0.dryRun = true }
     #expect(report.outcome == .planned && !report.plan.isEmpty && report.version == nil)
     #expect(here.files().isEmpty)
+  }
+
+  /// Counts how often the work asks, and says yes from some time on.
+  private final class Asking: Sendable {
+    private let state: Mutex<(asked: Int, stopsAt: Int)>
+
+    init(stopsAt: Int) { state = Mutex((0, stopsAt)) }
+
+    var count: Int { state.withLock { $0.asked } }
+
+    func ask() -> Bool {
+      state.withLock { state in
+        state.asked += 1
+        return state.asked >= state.stopsAt
+      }
+    }
+  }
+
+  @Test func `a merge is interrupted wherever it is, also between two batches, and leaves nothing behind`() throws {
+    let here = try TemporaryWarehouse()
+    func feed(_ name: String, _ rows: Range<Int>) throws -> IngestRequest {
+      let lines = rows.map { "\($0),\($0 % 16),value \($0)\n" }.joined()
+      var request = IngestRequest([try here.feed(name, "id,part,v\n" + lines)], into: "t")
+      (request.mode, request.key, request.partitionBy) = (.merge, ["id"], ["part"])
+      return request
+    }
+    _ = try here.warehouse.ingest(feed("base.csv", 0..<20_000))
+    let request = try feed("merge.csv", 10_000..<30_000)
+    let before = here.files().filter { !$0.contains("varve.") }
+    func run(stopsAt: Int) throws -> (asked: Int, problem: Problem?) {
+      let asking = Asking(stopsAt: stopsAt)
+      var surroundings = Surroundings.rehearsed(startingAt: 1_800_000_000_000, seed: 3)
+      surroundings.isInterrupted = { asking.ask() }
+      do {
+        _ = try Warehouse(at: here.warehouse.path, surroundings: surroundings, threads: 2).ingest(request)
+        return (asking.count, nil)
+      } catch let problem as Problem {
+        return (asking.count, problem)
+      }
+    }
+    var stops = [1, 2, 5]
+    // How many there are is not known before; the parts alone are asked about sixteen times.
+    while let last = stops.last, last < 1_000_000 {
+      let (_, problem) = try run(stopsAt: last)
+      guard let problem else { break }
+      #expect(problem.kind == .interrupted, "asked \(last) times: \(problem)")
+      #expect(here.files().filter { !$0.contains("varve.") } == before, "asked \(last) times")
+      stops.append(last + 4)
+    }
+    #expect(stops.last ?? 0 > 16)
+    #expect(try here.rows("SELECT count(*) FROM t") == ["30000"])
   }
 }

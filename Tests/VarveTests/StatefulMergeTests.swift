@@ -135,7 +135,15 @@ import Varve
     try here.ingest("manual.json", #"[{"id":3,"v":"by hand"}]"#) { $0.mode = .merge }
     let found = try problem { try run(here, "2024-10-03", [(3, "C3")]) }
     #expect(found.kind == .refused && "\(found)".contains("6 (merge)"))
-    try run(here, "2024-10-03", [(3, "C3")]) { $0.discardsInterposed = true }
+    let both = try problem {
+      try run(here, "2024-10-03", [(3, "C3")]) { ($0.discardsInterposed, $0.reappliesInterposed) = (true, true) }
+    }
+    #expect(both.kind == .usage)
+    try run(here, "2024-10-03", [(3, "C3")]) { $0.reappliesInterposed = true }
+    #expect(try here.rows("SELECT v FROM t WHERE id = 3") == ["by hand"])
+    try run(here, "2024-10-03", [(3, "C3")]) {
+      ($0.discardsInterposed, $0.reingest) = (true, true)
+    }
     var corrected = days
     corrected[2] = [(3, "C3")]
     #expect(try here.rows("SELECT id, v FROM t ORDER BY id") == model(corrected))

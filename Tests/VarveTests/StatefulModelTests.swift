@@ -73,4 +73,89 @@ import Varve
     #expect(versions.count > steps / 2)
     #expect(try here.warehouse.verify("t").allSatisfy(\.isWhole))
   }
+
+  /// What a version that was made by hand did to the rows; nil where it deleted one.
+  private typealias Hand = [Int: Int??]
+
+  private enum Event {
+    case run(Int, Input)
+    case hand(Hand)
+  }
+
+  private static func state(_ line: some Sequence<Event>) -> [Int: Int?] {
+    var rows: [Int: Int?] = [:]
+    for event in line {
+      switch event {
+      case .run(_, let input): for (id, value) in input { rows[id] = .some(value ?? rows[id] ?? nil) }
+      case .hand(let changes):
+        for (id, change) in changes {
+          if let value = change { rows[id] = .some(value) } else { rows[id] = nil }
+        }
+      }
+    }
+    return rows
+  }
+
+  private static func lines(_ rows: [Int: Int?]) -> [String] {
+    rows.sorted { $0.key < $1.key }.map { "\($0.key)|\($0.value.map { "\($0)" } ?? "∅")" }
+  }
+
+  @Test(arguments: [false, true])
+  func `what was done by hand in between is done again, or dropped, as the run is told`(_ isPartitioned: Bool) throws {
+    var random = Seed("by hand, \(isPartitioned)")
+    let here = try TemporaryWarehouse()
+    var line: [Event] = []
+    var versions: [[String]] = []
+    let steps = ProcessInfo.processInfo.environment["VARVE_PROOF"] == nil ? 24 : 200
+    for step in 0..<steps {
+      var comment: Comment = "step \(step)"
+      if step > 1, Int.random(in: 0..<3, using: &random) == 0 {
+        let before = Self.state(line)
+        if Int.random(in: 0..<8, using: &random) == 0 {
+          comment = "step \(step): truncate"
+          _ = try here.warehouse.truncate("t")
+          line.append(.hand(Dictionary(uniqueKeysWithValues: before.keys.map { ($0, Int??.none) })))
+        } else {
+          var input: Input = [:]
+          for _ in 0..<3 { input[Int.random(in: 0..<8, using: &random)] = Int.random(in: 10...14, using: &random) }
+          comment = "step \(step): by hand \(Self.json(input))"
+          try here.ingest("hand-\(step).json", Self.json(input)) { $0.mode = .merge }
+          line.append(.hand(input.filter { before[$0.key] != .some($0.value) }.mapValues { .some($0) }))
+        }
+      } else {
+        let execution = Int.random(in: 1...6, using: &random)
+        var input: Input = [100 + execution: step]
+        for _ in 0..<3 { input[Int.random(in: 0..<8, using: &random)] = [nil, 1, 2, 3].randomElement(using: &random)! }
+        let isReapplied = Bool.random(using: &random)
+        comment = "step \(step): \(execution) \(Self.json(input)), reapplied \(isReapplied)"
+        try here.ingest("\(step).json", Self.json(input)) {
+          $0.mode = .statefulMerge
+          $0.key = ["id"]
+          if isPartitioned { $0.partitionBy = ["id"] }
+          $0.execution = "\(execution)"
+          $0.reappliesInterposed = isReapplied
+          $0.discardsInterposed = !isReapplied
+        }
+        let place = line.firstIndex { event in
+          if case .run(let key, _) = event { key >= execution } else { false }
+        }
+        if let place {
+          var rest = Array(line[place...])
+          if case .run(execution, _) = rest[0] { rest.removeFirst() }
+          if !isReapplied { rest = rest.filter { if case .run = $0 { true } else { false } } }
+          line = line[..<place] + [.run(execution, input)] + rest
+        } else {
+          line.append(.run(execution, input))
+        }
+      }
+      #expect(try here.rows("SELECT id, v FROM t ORDER BY id") == Self.lines(Self.state(line)), comment)
+      let head = try here.warehouse.describe("t").version
+      while versions.count < head {
+        versions.append(try here.rows("SELECT id, v FROM \"t@\(versions.count + 1)\" ORDER BY id"))
+      }
+      let old = Int.random(in: versions.indices, using: &random)
+      #expect(try here.rows("SELECT id, v FROM \"t@\(old + 1)\" ORDER BY id") == versions[old], comment)
+    }
+    #expect(try here.warehouse.verify().allSatisfy(\.isWhole))
+  }
 }

@@ -35,6 +35,7 @@ extension IngestRequest {
     note("no_cascade", !cascades)
     note("publish_incomplete", publishesIncomplete)
     note("discard_interposed", discardsInterposed)
+    note("reapply", reappliesInterposed)
     note("immutable", isImmutable)
     if let immutableDays { object["immutable_days"] = JSONValue(immutableDays) }
     note("with_origin", withOrigin)
@@ -74,6 +75,7 @@ extension IngestRequest {
     cascades = !flag("no_cascade")
     publishesIncomplete = flag("publish_incomplete")
     discardsInterposed = flag("discard_interposed")
+    reappliesInterposed = flag("reapply")
     isImmutable = flag("immutable")
     immutableDays = json["immutable_days"]?.int
     withOrigin = flag("with_origin")

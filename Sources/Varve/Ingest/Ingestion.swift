@@ -162,7 +162,9 @@ final class Ingestion {
   private static let digestedBytesMax = 1 << 28
 
   private func runStaged() throws -> IngestReport {
-    let staging = try StagingArea(table.storage, transaction: warehouse.surroundings.random.identifier())
+    let staging = try StagingArea(
+      table.storage, transaction: warehouse.surroundings.random.identifier(),
+      checkInterrupted: { [warehouse] in try warehouse.surroundings.checkInterrupted() })
     do {
       return try run(staging)
     } catch {
@@ -527,9 +529,14 @@ final class Ingestion {
     if let (run, replay) = stateful {
       let versions = try commit(run, steps(of: run, replay, change, plan, staging, bookkeeping), staging)
       for committed in versions { onEvent(.committed(table: request.table, version: Int(committed.version))) }
-      if versions.count > 1 {
+      if !run.reapplied.isEmpty {
+        let versions = run.reapplied.map { "\($0.version)" }.joined(separator: ", ")
+        note("what was done by other means in version \(versions) is done again")
+      }
+      let replayed = run.isAgain && request.cascades ? run.later.count : 0
+      if replayed > 0 {
         note(
-          "\(versions.count - 1) later execution\(versions.count == 2 ? "" : "s") replayed, up to version \(versions.last?.version ?? 0)"
+          "\(replayed) later execution\(replayed == 1 ? "" : "s") replayed, up to version \(versions.last?.version ?? 0)"
         )
       }
       return report(.committed, version: versions.last?.version, change.rows, ingestionID)

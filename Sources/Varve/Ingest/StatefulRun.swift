@@ -13,6 +13,8 @@ struct StatefulRun {
   let base: Snapshot?
   /// Whether the table's columns were altered since that version.
   private(set) var isAltered = false
+  /// Versions made by other means since the base, that are to be applied again; in order.
+  private(set) var reapplied: [LogEntry] = []
   private let table: Table
   private let head: Snapshot?
 
@@ -48,7 +50,12 @@ struct StatefulRun {
     case .normal, .replay, .unchanged: base = head
     case .again(let version, _):
       base = try table.snapshot(at: .version(version))
-      try lookAtVersions(since: version, mayDiscard: request.discardsInterposed)
+      guard !request.discardsInterposed || !request.reappliesInterposed else {
+        throw Problem(
+          .usage, at: [request.table], "what was done by other means is discarded or applied again, and not both")
+      }
+      try lookAtVersions(
+        since: version, mayDiscard: request.discardsInterposed, mayReapply: request.reappliesInterposed)
     }
   }
 
@@ -69,6 +76,18 @@ struct StatefulRun {
     return replay
   }
 
+  /// What is said of a version that is applied again.
+  func again(_ entry: LogEntry, random: RandomSource, publishes: Bool) -> Bookkeeping {
+    let before = entry.bookkeeping
+    var bookkeeping = Bookkeeping(
+      ingestion: before?.ingestion ?? random.identifier(), idempotencyKey: before?.idempotencyKey, operation: .merge,
+      mode: "reapply", sources: before?.sources ?? [], publishes: publishes)
+    bookkeeping.details["reapplied_from"] = JSONValue(entry.version)
+    bookkeeping.details["reapplied_mode"] = .string(
+      before?.details["reapplied_mode"]?.string ?? before?.mode ?? entry.commitInfo?["operation"]?.string ?? "unknown")
+    return bookkeeping
+  }
+
   /// Later executions that its result makes stale, or that are replayed behind it.
   var later: [ExecutionState.Run] {
     switch situation {
@@ -79,25 +98,32 @@ struct StatefulRun {
   }
 
   /// Versions that were made by other means would be lost with what is restored; but columns stay as they were altered.
-  private mutating func lookAtVersions(since base: Int64, mayDiscard: Bool) throws {
+  private mutating func lookAtVersions(since base: Int64, mayDiscard: Bool, mayReapply: Bool) throws {
     guard let head, head.version > base else { return }
-    var interposed: [String] = []
-    for version in (base + 1)...head.version {
+    var interposed: [LogEntry] = []
+    /// The next version, downwards, that the head's rows stand on: an execution that went back left out what was between.
+    var standing = head.version
+    for version in (base + 1...head.version).reversed() {
       let entry = try table.log.entry(existing: version)
       let mode = entry.bookkeeping?.mode
-      if mode == Bookkeeping.alterMode {
-        isAltered = true
-        continue
-      }
-      guard entry.changesRows, mode != ExecutionState.mode, entry.bookkeeping?.operation != .optimize else { continue }
-      interposed.append("\(version) (\(mode ?? entry.commitInfo?["operation"]?.string ?? "unknown"))")
+      if mode == Bookkeeping.alterMode { isAltered = true }
+      guard version == standing else { continue }
+      standing = entry.bookkeeping?.details["restored_from"]?.int64 ?? version - 1
+      guard entry.changesRows, mode != ExecutionState.mode, mode != Bookkeeping.alterMode,
+        entry.bookkeeping?.operation != .optimize
+      else { continue }
+      interposed.insert(entry, at: 0)
     }
-    guard interposed.isEmpty || mayDiscard else {
+    if mayReapply { reapplied = interposed }
+    guard interposed.isEmpty || mayDiscard || mayReapply else {
+      let names = interposed.map { entry in
+        "\(entry.version) (\(entry.bookkeeping?.mode ?? entry.commitInfo?["operation"]?.string ?? "unknown"))"
+      }
       throw Problem(
         .refused, at: [table.name],
         "running \(key) again goes back to version \(base), and would drop what was done by other means in version "
-          + interposed.joined(separator: ", "),
-        advice: "drop it with --discard-interposed, and apply it again afterwards")
+          + names.joined(separator: ", "),
+        advice: "do it again behind that with --reapply, or drop it with --discard-interposed")
     }
   }
 }
@@ -128,8 +154,20 @@ extension Ingestion {
     }
     bookkeeping.details["restored_from"] = JSONValue(base.version)
     try replay.append(change, bookkeeping: bookkeeping)
+    var reapplied = run.reapplied[...]
+    func reapply(before version: Int64) throws {
+      while let entry = reapplied.first, entry.version < version {
+        onEvent(.remark("applying version \(entry.version) again"))
+        try replay.reapply(
+          version: entry.version, from: table.snapshot(at: .version(entry.version - 1)).contents(),
+          to: table.snapshot(at: .version(entry.version)).contents(),
+          bookkeeping: run.again(entry, random: warehouse.surroundings.random, publishes: bookkeeping.publishes))
+        reapplied.removeFirst()
+      }
+    }
     if isReplayed {
       for later in run.later {
+        try reapply(before: later.record.version)
         guard var kept = later.record.bookkeeping,
           let set = try ChangeSet(table.storage, execution: later.key, fingerprint: later.fingerprint)
         else {
@@ -147,6 +185,7 @@ extension Ingestion {
     } else if !run.later.isEmpty {
       note("stale now, and to be run again in order: \(run.later.map(\.key.description).joined(separator: ", "))")
     }
+    try reapply(before: .max)
     var steps = replay.steps
     steps[steps.count - 1].completes = true
     return steps

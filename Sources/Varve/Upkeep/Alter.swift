@@ -58,7 +58,9 @@ extension Warehouse {
     }
     try altered.checkNulls(base, limits)
     try table.prepare()
-    let staging = try StagingArea(table.storage, transaction: surroundings.random.identifier())
+    let staging = try StagingArea(
+      table.storage, transaction: surroundings.random.identifier(),
+      checkInterrupted: { [surroundings] in try surroundings.checkInterrupted() })
     do {
       let limits = limits
       let change = try alteration.stage(staging, limits)

@@ -36,7 +36,9 @@ extension Warehouse {
     guard let planned = try plan(base) else { return report(name, base.version, .unchanged, RowCounts()) }
     if isDryRun { return report(name, base.version, .planned, planned.change.rows) }
     try table.prepare()
-    let staging = try StagingArea(table.storage, transaction: surroundings.random.identifier())
+    let staging = try StagingArea(
+      table.storage, transaction: surroundings.random.identifier(),
+      checkInterrupted: { [surroundings] in try surroundings.checkInterrupted() })
     do {
       try surroundings.checkInterrupted()
       var commit = Commit(

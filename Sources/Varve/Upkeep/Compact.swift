@@ -63,7 +63,9 @@ extension Warehouse {
     if isDryRun { return report(base.version, .planned) }
     _ = try writable()
     try table.prepare()
-    let staging = try StagingArea(table.storage, transaction: surroundings.random.identifier())
+    let staging = try StagingArea(
+      table.storage, transaction: surroundings.random.identifier(),
+      checkInterrupted: { [surroundings] in try surroundings.checkInterrupted() })
     do {
       let stage: @Sendable (Compaction) throws -> StagedChange = { compaction in
         try compaction.stage(in: staging) { try surroundings.checkInterrupted() }

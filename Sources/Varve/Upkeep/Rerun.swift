@@ -153,7 +153,8 @@ private final class Rerunning {
     request.ingestionID = id
     (request.isImmutable, request.immutableDays) = (false, nil)
     // Later executions are versions of their own; what lies between is as it was.
-    (request.cascades, request.publishesIncomplete, request.discardsInterposed) = (false, true, true)
+    (request.cascades, request.publishesIncomplete) = (false, true)
+    (request.discardsInterposed, request.reappliesInterposed) = (true, false)
     return { [request] in _ = try self.aside.ingest(request) }
   }
 

@@ -35,6 +35,28 @@ public struct Verification: Sendable {
   public var isWhole: Bool { !findings.contains(where: \.isDamage) }
 }
 
+/// What the ledger says, compared with itself and with the tables' logs.
+public struct LedgerVerification: Sendable {
+  /// Nil where there is no ledger that can be read.
+  public var entryCount: Int?
+  public var byteCount: Int
+  /// Sentences; none where it is whole.
+  public var damage: [String]
+  /// Ingestions that the logs tell of and the ledger does not: none of its own is wrong, and a repair enters them.
+  public var missingCount: Int
+
+  public var isWhole: Bool { damage.isEmpty }
+}
+
+/// What became of the ledger.
+public struct LedgerRepairReport: Sendable {
+  /// Where the damaged one lies, relative to the warehouse. What only it knew is lost: failed attempts, dead letters, where
+  /// files lay, and deliveries, which begin again at their first chunk.
+  public var laidAside: String?
+  /// How many ingestions were entered from the logs.
+  public var restoredCount: Int
+}
+
 /// What a repair did, and what it left.
 public struct RepairReport: Sendable {
   /// The table's name.
@@ -72,6 +94,22 @@ extension Warehouse {
         table: table.name, mended: report.mended.map(Verification.Finding.init),
         verification: Verification(report.audit))
     }
+  }
+
+  /// Looks at the ledger: every page, row and reference, and whether it says of ingestions what the logs say.
+  public func verifyLedger() throws -> LedgerVerification {
+    guard let lake = try lake() else { return LedgerVerification(byteCount: 0, damage: [], missingCount: 0) }
+    let audit = try LedgerAudit(of: lake, clock: surroundings.clock)
+    return LedgerVerification(
+      entryCount: audit.entryCount, byteCount: audit.byteCount, damage: audit.damage, missingCount: audit.missingCount)
+  }
+
+  /// Makes the ledger again from the logs where it is damaged, gone, or lacks what they tell. The tables are repaired
+  /// before.
+  public func repairLedger() throws -> LedgerRepairReport {
+    guard let lake = try lake() else { return LedgerRepairReport(restoredCount: 0) }
+    let repair = try LedgerRepair(of: lake, clock: surroundings.clock)
+    return LedgerRepairReport(laidAside: repair.laidAside, restoredCount: repair.restoredCount)
   }
 
   private func progress() -> (Int) throws -> Void {

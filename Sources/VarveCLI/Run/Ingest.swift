@@ -70,6 +70,7 @@ func ingestRequest(_ call: Invocation) throws -> IngestRequest {
   request.cascades = !call.has("no-cascade")
   request.publishesIncomplete = call.has("publish-incomplete")
   request.discardsInterposed = call.has("discard-interposed")
+  request.reappliesInterposed = call.has("reapply")
   request.isImmutable = call.has("immutable")
   request.immutableDays = call.integer("immutable-days")
   request.withOrigin = call.has("with-origin")

@@ -83,6 +83,7 @@ extension Session {
       throw Problem(.usage, "--feeds is for verify --rerun")
     }
     let tables = try warehouse.verify(call.arguments.first)
+    let ledger = call.arguments.isEmpty ? try warehouse.verifyLedger() : nil
     // What is damaged is no measure.
     let isWhole = tables.allSatisfy(\.isWhole)
     let reruns =
@@ -95,15 +96,17 @@ extension Session {
         object["rerun"] = json(of: rerun)
         return .object(object)
       }
-      try output.writeLine(JSONValue.array(objects).text(.pretty))
+      try output.writeLine(JSONValue.array(objects + (ledger.flatMap(json(of:)).map { [$0] } ?? [])).text(.pretty))
     } else {
       for table in tables {
         try output.writeLine(sentence(on: table))
         for line in lines(of: table.findings) { try output.writeLine("  \(line)") }
       }
+      if let ledger { try write(ledger) }
       for rerun in reruns { try write(rerun) }
     }
     try complain(of: tables)
+    try complain(of: ledger)
     let different = reruns.filter { $0.count(.different) > 0 }.map(\.table)
     guard different.isEmpty else {
       throw Problem(
@@ -129,8 +132,32 @@ extension Session {
     }
   }
 
+  /// One that is as it should be is not worth a line.
+  private func write(_ ledger: LedgerVerification) throws {
+    for text in ledger.damage { try output.writeLine("the ledger is damaged: \(printable(text))") }
+    if ledger.isWhole, ledger.missingCount > 0 {
+      try output.writeLine(
+        "the ledger lacks \(counted(ledger.missingCount, "ingestion")) that the logs tell of; varve repair enters them")
+    }
+  }
+
+  private func complain(of ledger: LedgerVerification?) throws {
+    guard let ledger, !ledger.isWhole else { return }
+    throw Problem(.damaged, "the ledger is damaged", advice: "run varve repair")
+  }
+
+  private func write(_ report: LedgerRepairReport) throws {
+    guard report.laidAside != nil || report.restoredCount > 0 else { return }
+    if let place = report.laidAside { try output.writeLine("the ledger was damaged; it lies in \(printable(place))") }
+    try output.writeLine("the ledger: entered \(counted(report.restoredCount, "ingestion")) from the logs")
+    try output.writeLine(
+      "  lost is what only the ledger knew: failed attempts, dead letters, where files lay, and how far deliveries had come; "
+        + "they begin again at their first chunk")
+  }
+
   func repair(_ call: Invocation, _ warehouse: Warehouse) throws {
     let reports = try warehouse.repair(call.arguments.first)
+    let ledger = call.arguments.isEmpty ? try warehouse.repairLedger() : nil
     if call.has("json") {
       let objects = reports.map { report -> JSONValue in
         var object = json(of: report.verification).object ?? [:]
@@ -146,6 +173,7 @@ extension Session {
         try output.writeLine(sentence(on: report.verification))
         for line in lines(of: report.verification.findings) { try output.writeLine("  \(line)") }
       }
+      if let ledger { try write(ledger) }
     }
     try complain(of: reports.map(\.verification))
   }
@@ -199,6 +227,17 @@ private func json(of table: Verification) -> JSONValue {
     "table": .init(table.table), "whole": .init(table.isWhole), "versions": .init(table.versionCount),
     "files": .init(table.fileCount), "bytes": .init(table.byteCount),
     "findings": .array(table.findings.map(json(of:))),
+  ]
+}
+
+private func counted(_ count: Int, _ word: String) -> String { "\(grouped(count)) \(word)\(count == 1 ? "" : "s")" }
+
+/// Only of one that is not as it should be: the listing is of tables.
+private func json(of ledger: LedgerVerification) -> JSONValue? {
+  guard !ledger.isWhole || ledger.missingCount > 0 else { return nil }
+  return [
+    "ledger": .init("varve.sqlite"), "whole": .init(ledger.isWhole), "damage": .array(ledger.damage.map { .init($0) }),
+    "missing": .init(ledger.missingCount),
   ]
 }
 

@@ -127,6 +127,9 @@ private let ingestOptions: [Option] = [
   .flag(
     "discard-interposed", group: "stateful merge",
     "Drop the versions made by other means since the execution that is run again."),
+  .flag(
+    "reapply", group: "stateful merge",
+    "Do again behind it what such versions did to which rows."),
   Option(
     "zstd-level", "N", .integer(1...22), preset: "the table's, else 3",
     "How small data files are made, at the cost of time: 1 (fast) to 22 (small)."),

@@ -37,7 +37,7 @@ let verifyCommand = Command(
   ],
   details: [
     "Needs nothing but the directory, and writes nothing. What is damaged is named, with the versions that it takes; "
-      + "then the exit code is 4.",
+      + "then the exit code is 4. Without a table the ledger is looked at, too.",
     "Feeds are not copied by Varve. With --rerun a version whose feeds are found nowhere, or have changed, is named and "
       + "passed over; one that comes out otherwise is a difference, and the exit code is 4.",
   ],
@@ -52,7 +52,9 @@ let repairCommand = Command(
   details: [
     "Makes again what follows from the log: proxy, index, sums of history, checkpoints, manifests, the times of "
       + "entries. Data is never guessed: a file comes back only where its very bytes lie elsewhere in the table. What "
-      + "is left is named; then the exit code is 4."
+      + "is left is named; then the exit code is 4.",
+    "Without a table the ledger is made again from the logs where it is damaged or gone. What only it knew is lost: failed "
+      + "attempts, dead letters, and how far deliveries had come.",
   ],
   examples: [("varve repair products", "after `verify` has found something")])
 

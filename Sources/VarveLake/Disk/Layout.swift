@@ -102,6 +102,7 @@ package enum Layout {
   package static let inbox = "inbox"
   package static let settings = "varve.json"
   package static let ledger = "varve.sqlite"
+  static let ledgerJournal = "varve.sqlite-journal"
   /// Kernel locks on its bytes tell which entries of the ledger a living process works on; it holds nothing.
   package static let ledgerLocks = "varve.locks"
   /// Tables that were dropped: each as it was, under `<table>@<milliseconds since 1970>`.

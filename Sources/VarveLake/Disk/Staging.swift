@@ -12,6 +12,8 @@ package final class StagingArea: Sendable {
   package let transaction: String
   private let lock: FileLock
   private let state = Mutex(State())
+  /// Asked at each write, and may throw to stop: long work writes often.
+  let checkInterrupted: @Sendable () throws -> Void
 
   private struct State {
     var partitions = 0
@@ -22,7 +24,10 @@ package final class StagingArea: Sendable {
   }
 
   /// `storage` is the table's root; `transaction` is a single path component, unique for ever.
-  package init(_ storage: Storage, transaction: String) throws {
+  package init(
+    _ storage: Storage, transaction: String, checkInterrupted: @escaping @Sendable () throws -> Void = {}
+  ) throws {
+    self.checkInterrupted = checkInterrupted
     self.storage = storage
     self.transaction = transaction
     try storage.makeDirectories(Layout.staging)
@@ -41,6 +46,7 @@ package final class StagingArea: Sendable {
 
   /// The staging directory of a writer that died, taken over as it is.
   init(adopting transaction: String, in storage: Storage) throws {
+    checkInterrupted = {}
     self.storage = storage
     self.transaction = transaction
     let path = Layout.staging(transaction)
@@ -80,7 +86,7 @@ package final class StagingArea: Sendable {
       defer { state.scratches += 1 }
       return state.scratches
     }
-    return ScratchFile(try storage.create(Layout.join(path, "scratch-\(ordinal)")))
+    return ScratchFile(try storage.create(Layout.join(path, "scratch-\(ordinal)")), checkInterrupted: checkInterrupted)
   }
 
   /// Removes all of it, unless a decision counts on it. After a commit only what was not placed is left.
@@ -138,6 +144,7 @@ package final class StagedFileWriter {
 
   package func write(_ bytes: [UInt8]) throws {
     precondition(!isFinished, "a finished part takes no more bytes")
+    try area.checkInterrupted()
     digester.update(bytes)
     try file.write(bytes)
   }
@@ -171,8 +178,12 @@ package final class StagedFileWriter {
 /// A file for spilling, made by `StagingArea.createScratch`. Never synced.
 package final class ScratchFile {
   private let file: FileWriter
+  private let checkInterrupted: @Sendable () throws -> Void
 
-  fileprivate init(_ file: FileWriter) { self.file = file }
+  fileprivate init(_ file: FileWriter, checkInterrupted: @escaping @Sendable () throws -> Void = {}) {
+    self.file = file
+    self.checkInterrupted = checkInterrupted
+  }
 
   /// One outside any table, for readers, which write nothing into a warehouse. It has no name, and goes with its handle.
   package static func temporary(random: RandomSource = .system) throws -> ScratchFile {
@@ -194,9 +205,15 @@ package final class ScratchFile {
 
   package var byteCount: Int { file.byteCount }
 
-  package func append(_ bytes: [UInt8]) throws { try file.write(bytes) }
+  package func append(_ bytes: [UInt8]) throws {
+    try checkInterrupted()
+    try file.write(bytes)
+  }
 
-  package func read(at offset: Int, count: Int) throws -> [UInt8] { try file.read(at: offset, count: count) }
+  package func read(at offset: Int, count: Int) throws -> [UInt8] {
+    try checkInterrupted()
+    return try file.read(at: offset, count: count)
+  }
 }
 
 /// SHA-256 on a thread of its own, a bounded number of pieces behind the writer.

@@ -21,7 +21,8 @@ extension PlanExecution {
 
   /// Refuses rows whose key one of those files has.
   func refuseKnownKeys(_ index: KeyIndex, _ bounds: KeyBounds, among files: [Int], _ keys: FeedKeys) throws {
-    let matches = try plan.matches(index, bounds, among: files, parallelism: limits.parallelism)
+    let matches = try plan.matches(
+      index, bounds, among: files, parallelism: limits.parallelism, checkInterrupted: staging.checkInterrupted)
     let rows = Set(matches.flatMap(\.feedRows)).sorted()
     guard let first = rows.first else { return }
     throw try plan.feed.problem(
@@ -37,7 +38,8 @@ extension PlanExecution {
     var collisions = KeyCollisions()
     try keys.forEachRange { index, bounds in
       let files = plan.candidates(bounds, partitions: keys.partitions)
-      let matches = try plan.matches(index, bounds, among: files, parallelism: limits.parallelism)
+      let matches = try plan.matches(
+        index, bounds, among: files, parallelism: limits.parallelism, checkInterrupted: staging.checkInterrupted)
       for row in matches.flatMap(\.feedRows) { leftOut.insert(row) }
       if plan.feed.recordKey != nil { try collisions.add(matches, of: plan, limits, scratch: scratch) }
     }

@@ -23,7 +23,10 @@ extension PartitionPlan {
   }
 
   /// What those files hold of the index's keys; files without any are left out.
-  func matches(_ index: KeyIndex, _ bounds: KeyBounds, among files: [Int], parallelism: Int) throws -> [KeyMatches] {
+  func matches(
+    _ index: KeyIndex, _ bounds: KeyBounds, among files: [Int], parallelism: Int,
+    checkInterrupted: @escaping @Sendable () throws -> Void
+  ) throws -> [KeyMatches] {
     let base = base
     let keyFields = keyFields
     return try concurrently(files.count, parallelism: parallelism) { number in
@@ -32,6 +35,7 @@ extension PartitionPlan {
         base, base.files[files[number]], fields: keyFields, pruning: keyFields.map(\.name)
       ) { bounds.mayMeet($0, keyFields) }
       while let batch = try rows.next() {
+        try checkInterrupted()
         RowKeys(batch.columns, rowCount: batch.rowCount).withEach { row, key in
           let hash = KeyIndex.hash(key)
           guard index.hashes.contains(hash), let entry = index.find(key, hash: hash) else { return }

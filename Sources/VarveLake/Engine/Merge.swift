@@ -15,7 +15,8 @@ extension PlanExecution {
     var outcome = MergeOutcome()
     try keys.forEachRange { index, bounds in
       let candidates = plan.candidates(bounds, partitions: keys.partitions)
-      let matches = try plan.matches(index, bounds, among: candidates, parallelism: limits.parallelism)
+      let matches = try plan.matches(
+        index, bounds, among: candidates, parallelism: limits.parallelism, checkInterrupted: staging.checkInterrupted)
       let stored = try StoredRows(plan, matches, limits, scratch: scratch)
       let feed = try FeedRows(plan, flagColumn: flagColumn)
       let merger = RowMerger(plan, newestBy: newestBy)

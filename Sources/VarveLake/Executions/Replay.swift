@@ -2,13 +2,13 @@ internal import VarveTables
 
 /// A run of versions that is planned before any of it is committed: each step stands on what the one before will leave.
 package struct Replay {
-  private let staging: StagingArea
-  private let limits: EngineLimits
-  private let table: String
+  let staging: StagingArea
+  let limits: EngineLimits
+  let table: String
   private let head: Snapshot
-  private let partitionBy: [PartitionBy]
-  private let key: [String]
-  private let recordKey: RecordKey?
+  let partitionBy: [PartitionBy]
+  let key: [String]
+  let recordKey: RecordKey?
   /// What the table holds behind the steps so far. Staged files are named by where they lie in staging.
   package private(set) var contents: TableContents
   package private(set) var steps: [Decision.Step] = []

@@ -43,11 +43,13 @@ package final class Ledger: Sendable {
     let path = Layout.join(storage.path, Layout.ledger)
     do {
       let connection = try Connection(path, .readOnly)
+      if try LedgerFormat.isUnmade(connection) { return nil }
       try LedgerFormat.check(connection)
       if try LedgerFormat.isOlder(connection) { return try open(storage, clock: clock) }
       return Ledger(connection, storage, clock)
     } catch let problem as Problem where problem.kind == .failed {
       guard let connection = try? Connection(path, .readWrite) else { throw problem }
+      if try LedgerFormat.isUnmade(connection) { return nil }
       try LedgerFormat.check(connection)
       return Ledger(connection, storage, clock)
     }
@@ -78,17 +80,6 @@ package final class Ledger: Sendable {
   func write<Result: Sendable>(_ body: (Connection) throws -> Result) throws -> Result {
     try mutex.withLock { _ in try connection.transaction(.writing) { try body(connection) } }
   }
-
-  /// Looks at every page and every row; what is wrong is damage.
-  package func verify() throws {
-    try mutex.withLock { _ in
-      let findings = try connection.rows("PRAGMA integrity_check(10)").compactMap { $0.first?.text }
-      guard findings == ["ok"] else {
-        throw Problem(
-          .damaged, at: [path], "the ledger is damaged: \(findings.first ?? "no answer")", advice: "run `varve repair`")
-      }
-    }
-  }
 }
 
 /// The format of the ledger's file, and what is asked of SQLite before it is touched.
@@ -112,7 +103,7 @@ enum LedgerFormat {
         // Another process may have been faster.
         guard try connection.value("PRAGMA user_version") == 0 else { return }
         guard try connection.value("SELECT count(*) FROM sqlite_schema") == 0 else { throw foreign(connection) }
-        try connection.execute(tables + proofs)
+        try makeTables(connection)
         try connection.execute("PRAGMA application_id = \(applicationID); PRAGMA user_version = \(version);")
       }
     }
@@ -123,6 +114,14 @@ enum LedgerFormat {
         try connection.execute(proofs + "PRAGMA user_version = \(version);")
       }
     }
+  }
+
+  static func makeTables(_ connection: Connection) throws { try connection.execute(tables + proofs) }
+
+  /// Whether nothing was ever made in it: who began to died.
+  static func isUnmade(_ connection: Connection) throws -> Bool {
+    try connection.value("PRAGMA user_version") == 0 && connection.value("PRAGMA application_id") == 0
+      && connection.value("SELECT count(*) FROM sqlite_schema") == 0
   }
 
   static func isOlder(_ connection: Connection) throws -> Bool {

@@ -448,6 +448,25 @@ def test_what_data_hub_does_not_tell_or_allow(warehouse, tmp_path):
         assert "does not tell its schema" in found["open"] and found["wrong"] == ""
 
 
+@pytest.mark.parametrize("chunk_records", [20, 1])
+def test_keys_that_the_database_takes_for_the_same_do_not_overwrite_each_other(warehouse, tmp_path, chunk_records):
+    (row,) = rows(1)
+    pimcore = Pimcore(CLASS)
+    ingest(warehouse, tmp_path, [row | {"sku": "A-1"}, row | {"sku": "B-2"}, row | {"sku": "a-1"}])
+    with stranger(pimcore) as url:
+        declare(warehouse, pim=target(url, chunk_records=chunk_records))
+        assert "takes for the same" in push(warehouse, code=1).err
+        (letter,) = warehouse.run("--json", "deliveries", "--dead").json
+        assert set(pimcore.table()) | {letter["key"]} == {"A-1", "B-2", "a-1"} and len(pimcore.table()) == 2
+        # A key that changes nothing but its case: the old one goes, the new one comes.
+        ingest(warehouse, tmp_path, [row | {"sku": "A-1", "gone": True}, row | {"sku": "b-2", "gone": False},
+                                     row | {"sku": "B-2", "gone": True}], "--delete-when", "gone")
+        for _ in range(3):
+            if warehouse.run("push", "products", "--to", "pim", code=None, **KEYS).code == 0:
+                break
+    assert set(pimcore.table()) == {"a-1", "b-2"}
+
+
 def test_a_cleanup_that_was_said_to_be_off_is_found_out_at_the_first_chunk(warehouse, tmp_path):
     pimcore = Pimcore(CLASS, cleanup=True)
     for number in range(1, 31):
@@ -543,17 +562,23 @@ def test_two_hundred_versions_with_a_pimcore_that_loses_and_lies(warehouse, tmp_
     pimcore = Lossy(CLASS, seed=numbers.random(), never=never, changed=changed, pace=9)
     stranger_row = {"sku": "of another system", **{field: None for field in CLASS if field != "sku"}}
     pimcore.objects[1], pimcore.next_id = stranger_row, 2
-    table = {}
+    table, size = {}, 1 if PROOF else 20
     with stranger(pimcore) as url:
         declare(warehouse, pim=target(url, chunk_records=4, proving=target(url)["proving"] | {"attempts": 5}))
         for version in range(1, 201):
             some = {f"P-{numbers.randrange(30):04}" for _ in range(numbers.randint(1, 6))}
             gone = {sku for sku in some if sku in table and numbers.random() < 0.2}
             records = [row | {"price": version / 4, "gone": row["sku"] in gone} for row in rows(30) if row["sku"] in some]
-            ingest(warehouse, tmp_path, records, "--delete-when", "gone")
+            batch = tmp_path / f"feeds-{(version - 1) // size}"
+            batch.mkdir(exist_ok=True)
+            feed(batch / f"{version:03}.ndjson", records)
             table = {sku: row for sku, row in table.items() if sku not in gone}
             table |= {row["sku"]: row for row in records if row["sku"] not in gone}
-            if version % (1 if PROOF else 20) == 0:
+            if version % size == 0:
+                # Each file is a version.
+                warehouse.run("ingest", batch, "--into", "products", "--mode", "merge", "--key", "sku", "--delete-when",
+                              "gone")
+                assert warehouse.head("products") == version
                 if numbers.random() < 0.5:
                     killed(warehouse, shim, numbers.randint(1, 80))
                 outcome = subprocess.run([str(binary()), "push", "products", "--to", "pim"], capture_output=True, text=True,

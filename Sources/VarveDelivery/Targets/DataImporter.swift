@@ -29,6 +29,8 @@ package final class DataImporter: ProvableTarget {
     var hindrance: String?
     /// The objects that have its key, when it was looked at last.
     var ids: [String]?
+    /// Whether the importer took it.
+    var isPushed = false
   }
 
   package init(
@@ -149,9 +151,37 @@ package final class DataImporter: ProvableTarget {
           records[number].ids = there.map(\.id)
           found[number] = mismatch(records[number], there, fields.map(\.field)).map { Mismatch($0) }
         }
+        let asked = Set(sendable.map { records[$0].key })
+        let hasStrangers = objects.contains { !asked.contains($0.key) }
+        let missing = sendable.filter {
+          records[$0].ids?.isEmpty == true && !records[$0].isDeletion && (hasStrangers || records[$0].isPushed)
+        }
+        if let end = try findAlike(missing, records, &found) { return end }
       }
     }
     return .differs(found)
+  }
+
+  /// Keys that Pimcore's database takes for another's: their rows would be saved over that object, so they are not sent.
+  /// Gives an answer where that could not be found out.
+  private func findAlike(
+    _ missing: [Int], _ records: [Record], _ found: inout [Int: Mismatch]
+  ) throws -> Comparison? {
+    for number in missing {
+      let key = records[number].key
+      switch try hub.objects(keys: [key], keyAttribute: keyAttribute, attributes: []) {
+      case .unanswered(let reason, let pause): return .unanswered(reason, pauseSeconds: pause)
+      case .impossible(let reason): return .impossible(reason)
+      case .objects(let objects):
+        let going = Set(records.lazy.filter(\.isDeletion).map(\.key))
+        if let other = objects.first(where: { $0.key != key && !going.contains($0.key) }) {
+          found[number] = Mismatch(
+            "an object has the key \"\(Answer.shown(other.key))\", which Pimcore's database takes for the same",
+            isSendable: false)
+        }
+      }
+    }
+    return nil
   }
 
   /// The fields that are compared, and the attributes that keep them.
@@ -202,6 +232,7 @@ package final class DataImporter: ProvableTarget {
       let answer = try push(rows, attempt)
       guard answer == .acknowledged else { return Sending(answer) }
       pushedCount += rows.count
+      for number in numbers { opened?.records[number].isPushed = true }
     }
     let deletions = numbers.filter { records[$0].isDeletion }
     guard !deletions.isEmpty else { return Sending(.acknowledged) }

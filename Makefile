@@ -9,13 +9,14 @@ export SWIFT_BACKTRACE := enable=no
 SWIFT_SOURCES = Package.swift Sources Tests
 PYTHON = .venv/bin/python
 
-.PHONY: help setup packages python build demo test test-swift test-interop proof bench bench-tables bench-delivery format lint clean
+.PHONY: help setup packages python build docs demo test test-swift test-interop proof bench bench-tables bench-delivery format lint clean
 
 help:
 	@echo 'make demo    runs the main job on the sample feeds and shows what it does'
 	@echo 'make test    runs every test'
 	@echo 'make proof   runs the long sweeps of the tests, whole'
 	@echo 'make bench   measures Varve against its peers'
+	@echo 'make docs    makes the reference of the library, in .build/reference'
 	@echo 'make setup   installs what the others need (each calls it by itself)'
 	@echo 'make format  formats the sources; make lint checks that they are'
 	@echo 'make clean   removes what was built'
@@ -30,6 +31,9 @@ python: packages
 
 build: packages
 	swift build -c release --product varve
+
+docs: build
+	Tests/setup/reference .build/release .build/reference
 
 demo: build
 	@Tests/setup/demo

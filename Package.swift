@@ -88,6 +88,6 @@ let package = Package(
       ["VarveDelivery", "Varve", "VarveLake", "VarveSQLite", "VarveJSON", "VarveTables", "CSystem"]),
     tests("VarveServiceTests", ["VarveService", "VarveDelivery", "Varve", "VarveLake", "VarveJSON"]),
     tests("VarveCLITests", ["Faults", "VarveCLI", "Varve", "VarveJSON", "VarveTables"]),
-    tests("RepositoryTests", ["VarveCLI", "Varve"]),
+    tests("RepositoryTests", ["Faults", "VarveCLI", "Varve"]),
   ]
 )

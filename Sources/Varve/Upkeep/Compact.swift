@@ -33,7 +33,7 @@ extension Warehouse {
   /// Writes small files of a table, or of the partitions that have these values, anew as larger ones: a version with
   /// the same rows in the same order, which is known as such (`dataChange` false).
   ///
-  /// - Parameter targetBytes: how large the new files become, about; those of less than half of it are written anew.
+  /// `targetBytes` is how large the new files become, about; those of less than half of it are written anew.
   public func compact(
     _ name: String, partitions: [[String: String?]] = [], targetBytes: Int = Warehouse.targetBytesStandard,
     isDryRun: Bool = false

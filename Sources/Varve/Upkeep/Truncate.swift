@@ -6,7 +6,7 @@ extension Warehouse {
   /// Empties a table, or the partitions that have these values, as a new version. No data is read or removed: older
   /// versions stay as they are.
   ///
-  /// - Parameter partitions: a value per named partition column, nil for null; empty for the whole table.
+  /// `partitions` has a value per named partition column, nil for null; it is empty for the whole table.
   public func truncate(
     _ table: String, partitions: [[String: String?]] = [], isDryRun: Bool = false
   ) throws -> ChangeReport {

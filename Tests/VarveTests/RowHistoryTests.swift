@@ -92,7 +92,7 @@ import VarveSQLite
     try here.ingest("2.csv", "sku,amount,note\nA,2.5,7\n")
     #expect(
       try here.rows(#"SELECT sku, amount, note, note_2, _from_version, _to_version FROM "t@history""#) == [
-        "A|1|∅|x|1|2", "A|1|∅|∅|2|4", "A|2.5|7|∅|4|∅",
+        "A|1.0|∅|x|1|2", "A|1.0|∅|∅|2|4", "A|2.5|7|∅|4|∅",
       ])
   }
 

@@ -1,4 +1,4 @@
-package import VarveTables
+import VarveTables
 
 /// Writes a workbook (ISO/IEC 29500-1), row after row, in bounded memory.
 ///

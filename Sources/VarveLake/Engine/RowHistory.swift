@@ -275,9 +275,10 @@ private struct PieceWalk {
 }
 
 extension Field {
-  /// The same under a name that none of these is.
+  /// The same column under a name that none of these is.
   fileprivate func unlike(_ names: [String]) -> Field {
     var field = self
+    field.identity = lineage
     var number = 2
     while names.contains(where: { $0.lowercased() == field.name.lowercased() }) {
       field.name = "\(name)_\(number)"

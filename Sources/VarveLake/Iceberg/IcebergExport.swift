@@ -1,6 +1,6 @@
 internal import VarveJSON
 internal import VarveParquet
-package import VarveTables
+import VarveTables
 
 /// The table's versions as Iceberg v2 metadata over the same Parquet files: a snapshot per version, whose id is the
 /// version's number.

@@ -222,9 +222,11 @@ async function rows(body, name, about, versions, state) {
   await read();
 }
 
+const holdsNumbers = (rows_, index) => rows_.some(row => typeof row[index] === "number") && rows_.every(row => row[index] === null || typeof row[index] === "number");
+
 /** Columns and rows as a table that scrolls. */
 export const grid = (label, columns, rows_) => scroll(label, "rows", h("table", {},
-  h("thead", {}, h("tr", {}, columns.map(column => h("th", { scope: "col" }, column)))),
+  h("thead", {}, h("tr", {}, columns.map((column, index) => h("th", { scope: "col", className: holdsNumbers(rows_, index) ? "number" : null }, column)))),
   h("tbody", {}, rows_.map(row => h("tr", {}, row.map(value => h("td", { className: cellClass(value) }, shown(value))))))));
 
 const statusOf = { active: "good", stale: "warn", superseded: "" };

@@ -20,7 +20,7 @@ from receivers import Receiver, serving
 from test_service import Service
 
 PAGES = ["#/", "#/tables/products", "#/tables/products/rows", "#/tables/stock/executions", "#/tables/first/deliveries",
-         "#/tables/products/columns", "#/work", "#/query"]
+         "#/tables/products/columns", "#/tables/prices/quarantine", "#/work", "#/query"]
 LOOKS = {"light": ("light", 1320, 900), "dark": ("dark", 1320, 900), "phone": ("light", 390, 844), "phone-dark": ("dark", 390, 844)}
 
 
@@ -63,6 +63,12 @@ def place(tmp_path_factory):
         warehouse.ingest(feed(f"day-{day}.ndjson", records), "--into", "stock", "--mode", "stateful-merge", "--key", "sku",
                          "--execution", f"2024-10-0{day}")
     warehouse.ingest(feed("day-3.ndjson", [{"sku": "S1", "pieces": 7}]), "--into", "stock", "--execution", "2024-10-03", "--no-cascade")
+    schema = directory / "prices.schema"
+    schema.write_text(json.dumps({"columns": [{"name": "sku", "type": "text"}, {"name": "price", "type": "double"}],
+                                  "expectations": [{"column": "price", "min": 0}]}))
+    warehouse.ingest(feed("prices-1.ndjson", [{"sku": f"P{n}", "price": n} for n in range(40)]), "--into", "prices", "--schema", schema)
+    warehouse.ingest(feed("prices-2.ndjson", [{"sku": "Q1", "price": 3}, {"sku": "Q2", "price": -7}, {"sku": "Q3", "price": "n/a"}]),
+                     "--into", "prices", "--on-bad-row", "quarantine")
     (inbox / "broken.json").write_text('[{"n": 1}, {"n":')
     (inbox / "first.json").write_text(json.dumps([{"n": n} for n in range(200)]))
     (inbox / "fresh.json").write_text(json.dumps([{"n": n} for n in range(600)]))
@@ -139,9 +145,9 @@ def test_the_token_is_asked_for_once_and_kept_in_the_tab(place, chromium):
         seen.trouble.clear()  # Chromium tells of the 401.
         page.fill("#token", service.token)
         page.keyboard.press("Enter")
-        expect(page.locator(".rack a")).to_have_count(3)
+        expect(page.locator(".rack a")).to_have_count(4)
         page.reload()
-        expect(page.locator(".rack a")).to_have_count(3)
+        expect(page.locator(".rack a")).to_have_count(4)
         assert page.evaluate("Object.keys(localStorage).length") == 0
         assert service.token not in page.content() and service.token not in page.url
         assert seen.trouble == []
@@ -189,7 +195,7 @@ def test_executions_show_what_is_stale(place, chromium):
     service, *_ = place
     with opened(chromium, service) as seen:
         go(seen, service, "#/tables/stock/executions")
-        expect(seen.page.locator(".note.warn")).to_contain_text("Stale: 2024-10-04, 2024-10-05.")
+        expect(seen.page.locator("section .note.warn")).to_contain_text("Stale: 2024-10-04, 2024-10-05.")
         expect(seen.page.locator("svg .run.stale")).to_have_count(2)
         seen.page.click("text=superseded runs too")
         expect(seen.page.locator("svg .run.superseded")).to_have_count(1)
@@ -217,6 +223,24 @@ def test_verify_and_publish(place, chromium):
         page.click("dialog[open] button:has-text('Publish')")
         expect(page.locator(".facts")).not_to_contain_text("pinned")
         assert warehouse.run("--json", "describe", "products").json["version"] == 5
+        assert seen.trouble == []
+
+
+def test_rows_laid_aside_are_replayed_once_they_fit(place, chromium):
+    service, warehouse, *_ = place
+    with opened(chromium, service) as seen:
+        page = seen.page
+        go(seen, service, "#/tables/prices/quarantine")
+        expect(page.locator("section")).to_contain_text("2 rows are laid aside")
+        page.click("button:has-text('Replay')")
+        expect(page.locator("#said")).to_contain_text("None fits yet; 2 stay.")
+        milder = warehouse.path.parent / "milder.schema"
+        milder.write_text(json.dumps({"columns": [], "expectations": [{"column": "price", "min": -100}]}))
+        warehouse.run("alter", "prices", "--schema", milder)
+        page.click("button:has-text('Replay')")
+        expect(page.locator("#said")).to_contain_text("1 row fit now; 1 stay.")
+        expect(page.locator("section")).to_contain_text("1 row is laid aside")
+        assert {"sku": "Q2", "price": -7.0} in warehouse.rows("prices", ["sku"])
         assert seen.trouble == []
 
 

@@ -39,7 +39,7 @@ export async function table(main, name, part = "layers", state = {}) {
   const newest = versions[0]?.version ?? about.version;
   const [publication] = about.publication.split(" ");
   state.chosen ??= newest;
-  const parts = { layers, rows, executions, deliveries, columns };
+  const parts = { layers, rows, executions, quarantine, deliveries, columns };
   const body = h("section", { "aria-label": part });
   const report = h("div", { role: "status" });
   const verify = h("button", { onclick: () => verifyNow(name, verify, report) }, "Verify");
@@ -53,6 +53,7 @@ export async function table(main, name, part = "layers", state = {}) {
       about.partition_columns.length ? h("li", {}, "by ", h("b", {}, about.partition_columns.join(", "))) : null,
       h("li", {}, about.mode), h("li", {}, ago(about.updated)))),
     h("div", { className: "buttons" }, verify, publish)),
+    publication === "held" && about.publication_reason ? h("p", { className: "note warn" }, `Newer versions are held back: ${about.publication_reason}`) : "",
     report,
     h("nav", { className: "tabs", "aria-label": "Parts of the table" }, Object.keys(parts).map(key =>
       h("a", { href: link(name, key), "aria-current": key === part ? "page" : null }, key[0].toUpperCase() + key.slice(1)))),
@@ -165,7 +166,7 @@ async function difference(name, from, to) {
 function askToPublish(name, about, versions, state) {
   const select = h("select", { id: "publish-version" }, versions.map(version => h("option", { value: version.version }, `${version.version}, ${time(version.timestamp)}`)));
   select.value = state.chosen;
-  const pin = h("input", { type: "checkbox" }), unpin = h("input", { type: "checkbox", checked: about.publication.startsWith("pinned") });
+  const force = h("input", { type: "checkbox" }), pin = h("input", { type: "checkbox" }), unpin = h("input", { type: "checkbox", checked: about.publication.startsWith("pinned") });
   const what = h("p", { className: "soft" }), wrong = h("p", { className: "wrong", role: "alert" });
   const tell = () => {
     const wanted = Number(select.value), newest = versions[0]?.version;
@@ -176,7 +177,7 @@ function askToPublish(name, about, versions, state) {
   const dialog = h("dialog", { "aria-labelledby": "publish-title" }, h("form", { onsubmit: async event => {
     event.preventDefault();
     try {
-      const done = await post(`${place(name)}/publish`, { version: Number(select.value), pin: pin.checked, unpin: unpin.checked });
+      const done = await post(`${place(name)}/publish`, { version: Number(select.value), pin: pin.checked, unpin: unpin.checked, force: force.checked });
       dialog.close();
       say(`Readers of ${name} see version ${done.version}${done.publication === "follow" ? "" : ", " + done.publication}.`);
       dispatchEvent(new Event("hashchange"));
@@ -185,6 +186,7 @@ function askToPublish(name, about, versions, state) {
   h("p", {}, h("label", { for: "publish-version" }, "Version "), select),
   h("label", { className: "choice" }, pin, "Pin: stay there, whatever comes"),
   about.publication.startsWith("pinned") ? h("label", { className: "choice" }, unpin, "Let go of the version that is pinned") : null,
+  about.publication.startsWith("held") ? h("label", { className: "choice" }, force, "Also if it is not as expected") : null,
   what, wrong, h("p", { className: "buttons" }, h("button", {}, "Publish"), h("button", { type: "button", className: "plain", onclick: () => dialog.close() }, "Cancel"))));
   for (const input of [select, pin]) input.addEventListener("change", tell);
   dialog.addEventListener("close", () => dialog.remove());
@@ -243,7 +245,7 @@ async function executions(body, name, about, versions, state) {
     view.replaceChildren(h("div", { className: "runs", role: "region", tabindex: "0", "aria-label": "Executions in their order" }, runs(listed)),
       scroll("Executions", "executions", h("table", {}, h("thead", {}, h("tr", {}, ["Execution", "State", "Version", "Built on", "From", "When (UTC)"].map(text => h("th", { scope: "col" }, text)),
         ["Added", "Changed", "Removed"].map(text => h("th", { scope: "col", className: "number" }, text)))),
-      h("tbody", {}, listed.map(run => h("tr", {}, h("td", {}, run.execution), h("td", {}, h("span", { className: "chip " + statusOf[run.status] }, run.status)),
+      h("tbody", {}, listed.map(run => h("tr", {}, h("td", { className: "when" }, run.execution), h("td", {}, h("span", { className: "chip " + statusOf[run.status] }, run.status)),
         h("td", {}, run.version), h("td", {}, run.base), h("td", { className: "source" }, run.sources.join(", ")), h("td", { className: "when" }, time(run.committed)),
         ["inserted", "updated", "deleted"].map(key => h("td", { className: "number" }, run.rows[key] ? count(run.rows[key]) : ""))))))));
   };
@@ -252,6 +254,34 @@ async function executions(body, name, about, versions, state) {
     stale.length ? h("p", { className: "note warn" }, `Stale: ${stale.map(run => run.execution).join(", ")}. They were built on an execution that was corrected since; run them again, in this order.`) : "",
     h("label", { className: "choice" }, check, " superseded runs too"), view);
   draw();
+}
+
+const LAID_ASIDE_MAX = 500;
+
+/** Rows that did not fit, cell by cell, and the button that takes those that fit now. */
+async function quarantine(body, name) {
+  const sql = `SELECT file, sheet, unit, position, "column", rule, raw, reason, version, row FROM "${name}@quarantine" WHERE replayed IS NULL`;
+  const found = await post("query", { sql, limit: LAID_ASIDE_MAX });
+  if (found.rows.length === 0) return body.replaceChildren(h("p", { className: "note" }, "Nothing is laid aside. Rows that do not fit are, with varve ingest --on-bad-row quarantine."));
+  const said = h("div", { role: "status" });
+  const button = h("button", { className: "first", onclick: async () => {
+    button.disabled = true;
+    try {
+      const { replays } = await post(`${place(name)}/replay`, {});
+      const fit = replays.reduce((sum, replay) => sum + (replay.version === null || replay.outcome !== "committed" ? 0 : replay.rows.inserted + replay.rows.updated + replay.rows.unchanged), 0);
+      const waiting = replays.reduce((sum, replay) => sum + replay.waiting, 0);
+      say(fit ? `${counted(fit, "row")} fit now; ${waiting} stay.` : `None fits yet; ${waiting} stay.`);
+      if (fit) dispatchEvent(new Event("hashchange"));
+    } catch (error) { said.replaceChildren(h("p", { className: "note bad" }, error.message)); }
+    button.disabled = false;
+  } }, "Replay");
+  const rows_ = new Set(found.rows.map(row => row.slice(0, 4).join(" ")));
+  body.replaceChildren(
+    h("div", { className: "head" }, h("p", {}, `${counted(rows_.size, "row")} ${rows_.size === 1 ? "is" : "are"} laid aside${found.is_cut ? ", and more" : ""}. Once columns or expectations are mended, replay takes what fits.`), button), said,
+    scroll("Cells that did not fit", "laid-aside", h("table", {}, h("thead", {}, h("tr", {}, ["Where", "Column", "Rule", "Cell", "Why", "Version"].map(text => h("th", { scope: "col" }, text)))),
+      h("tbody", {}, found.rows.map(([file, sheet, unit, position, column, rule, raw, reason, version, row]) => h("tr", {},
+        h("td", { className: "source", title: typeof row === "string" ? row : JSON.stringify(row) }, [file, sheet, `${unit} ${position}`].filter(Boolean).join(", ")), h("td", { className: "mono" }, column ?? ""),
+        h("td", {}, h("span", { className: "chip warn" }, rule ?? "")), h("td", { className: cellClass(raw) }, shown(raw)), h("td", {}, reason ?? ""), h("td", {}, version)))))));
 }
 
 async function deliveries(body, name) {

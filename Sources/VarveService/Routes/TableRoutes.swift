@@ -107,7 +107,9 @@ let tableRoutes: [Route] = [
       "type": "object",
       "properties": [
         "version": ["type": ["integer", "null"], "minimum": 0, "description": "The newest without it."],
-        "pin": ["type": ["boolean", "null"], "default": false],
+        "force": [
+          "type": ["boolean", "null"], "default": false, "description": "Also if it is not as the table expects.",
+        ], "pin": ["type": ["boolean", "null"], "default": false],
         "unpin": ["type": ["boolean", "null"], "default": false],
       ],
     ],
@@ -119,6 +121,24 @@ let tableRoutes: [Route] = [
       ],
     ]
   ) { call in try publish(call) },
+  Route(
+    method: "POST", path: "/api/v1/tables/{table}/replay", summary: "Ingest the rows laid aside that fit now",
+    details:
+      "What fits is committed once, a version for each quarantine; the rest stays. What is laid aside is the table "
+      + "\"products@quarantine\" in a query.",
+    parameters: [table], answer: Shape.list("replays")
+  ) { call in
+    try checkTable(call)
+    let reports = try call.desk.warehouse.replay(call.part("table")).map { replay -> JSONValue in
+      [
+        "quarantine_of": JSONValue(replay.version), "outcome": .string(replay.report.outcome.rawValue),
+        "version": count(replay.report.version), "rows": rows(replay.report.rows), "waiting": JSONValue(replay.waiting),
+      ]
+    }
+    call.desk.journal.write(
+      .info, "replayed", ["table": .string(call.part("table")), "count": JSONValue(reports.count)])
+    return .json(["replays": .array(reports)])
+  },
   Route(
     method: "POST", path: "/api/v1/query", summary: "Run one SELECT over any versions of any tables",
     details: "In SQL a name with a version is quoted: \"products@3\". The answer is cut at `limit` rows.",
@@ -184,6 +204,7 @@ private func checkTable(_ call: Route.Call) throws { _ = try resolved(call, "lat
 private func description(_ call: Route.Call, version: String) throws -> JSONValue {
   _ = try resolved(call, version)
   let table = try call.desk.warehouse.describe(reference(call, version))
+  let reason = table.publication == "follow" ? nil : try call.desk.warehouse.publications(table.name).last?.reason
   let columns = table.schema.fields.map { field -> JSONValue in
     [
       "name": .string(field.name), "type": .string(field.type.name), "is_nullable": JSONValue(field.isNullable),
@@ -194,7 +215,8 @@ private func description(_ call: Route.Call, version: String) throws -> JSONValu
     "name": .string(table.name), "version": JSONValue(table.version), "columns": .array(columns),
     "key": texts(table.key), "partition_columns": texts(table.partitionColumns), "mode": .string(table.mode),
     "rows": count(table.rowCount), "files": JSONValue(table.fileCount), "bytes": JSONValue(table.byteCount),
-    "publication": .string(table.publication), "created": text(table.created), "updated": .string(table.updated),
+    "publication": .string(table.publication), "publication_reason": text(reason), "created": text(table.created),
+    "updated": .string(table.updated),
   ]
 }
 
@@ -212,7 +234,7 @@ private func publish(_ call: Route.Call) throws -> HTTPServer.Reply {
     _ = try resolved(call, "\(number)")
     wanted += "@\(number)"
   }
-  let done = try call.desk.warehouse.publish(wanted, pins: flag("pin"), unpins: flag("unpin"))
+  let done = try call.desk.warehouse.publish(wanted, pins: flag("pin"), unpins: flag("unpin"), forces: flag("force"))
   call.desk.journal.write(
     .info, "published",
     ["table": .string(done.table), "version": JSONValue(done.version), "publication": .string(done.mode.rawValue)])

@@ -157,4 +157,37 @@ import VarveTables
     #expect(try here.warehouse.replay("t").map(\.waiting) == [0])
     #expect(try here.rows("SELECT n, _source, _row FROM t") == ["1|1.csv|2", "2|2.csv|2", "x|2.csv|3"])
   }
+
+  @Test func `executions are held against expectations as a whole, replayed ones too`() throws {
+    let here = try TemporaryWarehouse()
+    let schema = try file(
+      here, "s.json",
+      #"{"columns":[{"name":"id","type":"int64"},{"name":"v","type":"int64"}],"expectations":[{"column":"v","min":0}]}"#
+    )
+    func run(_ day: Int, _ feed: String) throws -> IngestReport {
+      try here.ingest("\(day).csv", "id,v\n\(feed)\n") {
+        $0.feeds[0].schemaPath = schema
+        $0.mode = .statefulMerge
+        $0.key = ["id"]
+        $0.execution = "\(day)"
+      }
+    }
+    for day in 1...3 { #expect(try run(day, "\(day),\(day)").broken.isEmpty) }
+    #expect(try run(2, "2,-2").broken.map(\.rule) == ["min"])
+    #expect(try here.rows("SELECT id, v FROM t ORDER BY id") == ["1|1", "2|2", "3|3"])
+    #expect(try run(2, "2,22").broken.isEmpty)
+    #expect(try here.rows("SELECT id, v FROM t ORDER BY id") == ["1|1", "2|22", "3|3"])
+  }
+
+  @Test func `in a transaction each table is held against its own expectations`() throws {
+    let here = try table(#"[{"column":"price","min":0}]"#)
+    let ingestions = [
+      IngestRequest([try here.feed("2.csv", "sku,price\nA,-5\n")], into: "t"),
+      IngestRequest([try here.feed("3.csv", "n\n1\n")], into: "u"),
+    ]
+    let report = try here.warehouse.commit(TransactionRequest(ingestions))
+    #expect(report.reports.map(\.broken.count) == [1, 0])
+    #expect(try here.rows("SELECT price FROM t WHERE sku = 'A'") == ["1"])
+    #expect(try here.rows("SELECT n FROM u") == ["1"])
+  }
 }

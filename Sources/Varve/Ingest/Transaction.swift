@@ -165,7 +165,12 @@ extension Warehouse {
       try surroundings.checkInterrupted()
       try decide(id, prepared, mark, in: lake, &report)
       for ingestion in prepared where ingestion.prepared == nil { try lake.discardIfUnused(ingestion.table) }
-      for ingestion in prepared where ingestion.prepared != nil { _ = try settleChecks(ingestion.table) }
+      for ingestion in prepared where ingestion.prepared != nil {
+        let broken = try settleChecks(ingestion.table).map(BrokenExpectation.init)
+        if let index = report.reports.firstIndex(where: { $0.table == ingestion.table.name }) {
+          report.reports[index].broken = broken
+        }
+      }
       for (table, version) in report.versions { onEvent(.committed(table: table, version: version)) }
       return report
     } catch {

@@ -253,7 +253,8 @@ private func json(of table: TableDescription) -> JSONValue {
     "zstd_level": .init(table.zstdLevel), "key": names(table.key), "key_from": names(table.keyFrom),
     "immutable": .init(table.isImmutable), "immutable_days": count(table.immutableDays),
     "partition_columns": names(table.partitionColumns), "mode": .init(table.mode),
-    "updates": .init(table.updates.rawValue), "published": .init(table.publication), "tags": names(table.tags), "held": .init(table.isHeld),
+    "updates": .init(table.updates.rawValue), "published": .init(table.publication), "tags": names(table.tags),
+    "held": .init(table.isHeld),
     "trash_bytes": .init(table.trashByteCount), "created": text(table.created), "updated": .init(table.updated),
     "columns": .array(
       table.schema.fields.map { field in

@@ -24,7 +24,6 @@ package struct IcebergExport {
   private var storage: Storage { table.storage }
   private var place: [String] { [table.name] }
 
-
   package struct Report: Sendable {
     /// Below the table's root.
     package var path: String

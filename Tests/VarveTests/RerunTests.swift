@@ -40,14 +40,19 @@ import Varve
         $0.execution = execution
       }
     }
+    for number in 0..<3 {
+      try here.ingest("c\(number).csv", "n,p\n\(number),0\n\(number + 10),1\n", into: "c") { $0.partitionBy = ["p"] }
+    }
+    _ = try here.warehouse.compact("c", partitions: [["p": "0"]])
+    _ = try here.warehouse.compact("c", targetBytes: 100_000)
     let before = here.files()
     let reruns = try here.warehouse.rerun()
-    #expect(reruns.map(\.table) == ["s", "t", "u"])
+    #expect(reruns.map(\.table) == ["c", "s", "t", "u"])
     for rerun in reruns {
       // Files of one name were put over each other: 1.csv is as it was.
       #expect(rerun.versions.allSatisfy { $0.outcome == .same }, "\(rerun)")
     }
-    #expect(reruns.map { $0.versions.count } == [6, 7, 1])
+    #expect(reruns.map { $0.versions.count } == [5, 6, 7, 1])
     #expect(here.files() == before)
   }
 

@@ -38,6 +38,13 @@ extension Warehouse {
     _ name: String, partitions: [[String: String?]] = [], targetBytes: Int = Warehouse.targetBytesStandard,
     isDryRun: Bool = false
   ) throws -> CompactionReport {
+    try compact(
+      name, partitions, targetBytes: targetBytes, isDryRun: isDryRun, called: surroundings.random.identifier())
+  }
+
+  func compact(
+    _ name: String, _ partitions: [[String: String?]], targetBytes: Int, isDryRun: Bool = false, called id: String
+  ) throws -> CompactionReport {
     guard targetBytes > 0 else { throw Problem(.usage, "a file has at least one byte") }
     let table = try table(name)
     let base = try table.snapshot(at: .head)
@@ -70,8 +77,9 @@ extension Warehouse {
       let stage: @Sendable (Compaction) throws -> StagedChange = { compaction in
         try compaction.stage(in: staging) { try surroundings.checkInterrupted() }
       }
-      let bookkeeping = Bookkeeping(
-        ingestion: surroundings.random.identifier(), operation: .optimize, mode: "compact")
+      var bookkeeping = Bookkeeping(ingestion: id, operation: .optimize, mode: "compact")
+      bookkeeping.details["target_bytes"] = JSONValue(targetBytes)
+      if !partitions.isEmpty { bookkeeping.details["partitions"] = .array(partitions.map(\.json)) }
       let commit = Commit(
         try stage(first), to: table, base: base, staging: staging, bookkeeping: bookkeeping, refusesRepeat: false
       ) { head in try plan(head).map(stage) }

@@ -123,6 +123,11 @@ private final class Rerunning {
     let (name, id) = (table.name, bookkeeping.ingestion)
     switch bookkeeping.mode {
     case "truncate": return { _ = try self.aside.truncate(name, partitions, called: id) }
+    case "compact":
+      guard let targetBytes = bookkeeping.details["target_bytes"]?.int else {
+        throw NotRerun("it does not say how large its files were to become")
+      }
+      return { _ = try self.aside.compact(name, partitions, targetBytes: targetBytes, called: id) }
     case "restore":
       guard let restored = bookkeeping.details["restored"]?.int64 else {
         throw NotRerun("it does not say what it restored")

@@ -70,6 +70,12 @@ import Testing
     Scenario(
       name: "backfill without cascade", preparations: [executed("1", of: "1.csv"), executed("2", of: "2.csv")],
       command: executed("1", of: "3.csv") + ["--no-cascade"]),
+    Scenario(
+      name: "backfill that does again what was done by hand",
+      preparations: [
+        executed("1", of: "1.csv"), ["ingest", "3.csv", "--into", "t", "--mode", "merge"], executed("2", of: "2.csv"),
+      ],
+      command: executed("1", of: "2.csv") + ["--reapply"]),
   ]
 
   private static let twoVersions = [
@@ -377,6 +383,27 @@ import Testing
       }
       #expect(try trial.run(["ingest", "3.csv", "--into", "t", "--reingest"]).exitCode == 0, "call \(call)")
       try check("call \(call), after an ingest")
+    }
+  }
+
+  @Test func `killed at any storage call, a repair of the ledger is done by the next one`() throws {
+    let root = try temporaryDirectory()
+    defer { try? FileManager.default.removeItem(atPath: root) }
+    let base = try prepare(CrashTests.upkeep[0], in: root)
+    try FileHandle(forWritingTo: URL(fileURLWithPath: base.warehouse + "/varve.sqlite")).truncate(atOffset: 9_000)
+    #expect(try base.run(["verify"]).exitCode == 4)
+    let whole = try base.copy(to: root + "/whole")
+    let outcome = try whole.run(["repair"])
+    #expect(outcome.exitCode == 0, "\(outcome.errors)")
+    for call in sample(outcome.calls) {
+      let trial = try base.copy(to: root + "/trial")
+      defer { try? FileManager.default.removeItem(atPath: trial.directory) }
+      #expect(try trial.run(["repair"]) { FaultRun(under: $0, killAt: call) }.exitCode == nil)
+      #expect(try trial.rows() == whole.rows(), "call \(call)")
+      let again = try trial.run(["repair"])
+      #expect(again.exitCode == 0, "call \(call): \(again.errors)")
+      #expect(try trial.run(["verify"]).exitCode == 0, "call \(call)")
+      #expect(try trial.run(["ingestions"]).output == whole.run(["ingestions"]).output, "call \(call)")
     }
   }
 

@@ -15,7 +15,7 @@ extension Warehouse {
   /// Ingests the rows that are laid aside, each as its feed was ingested, where they fit the table as it is now: after its
   /// columns or expectations were mended. What fits is committed once, a version for each quarantine; the rest stays.
   ///
-  /// - Parameter mode: how rows are ingested, if not as their feeds were.
+  /// `mode` says how rows are ingested, if not as their feeds were.
   public func replay(
     _ name: String, mode: IngestMode? = nil, onEvent: @escaping (Event) -> Void = { _ in }
   ) throws -> [ReplayReport] {

@@ -39,12 +39,14 @@ public struct Verification: Sendable {
 public struct LedgerVerification: Sendable {
   /// Nil where there is no ledger that can be read.
   public var entryCount: Int?
+  /// How many bytes.
   public var byteCount: Int
   /// Sentences; none where it is whole.
   public var damage: [String]
   /// Ingestions that the logs tell of and the ledger does not: none of its own is wrong, and a repair enters them.
   public var missingCount: Int
 
+  /// Whether nothing is damaged.
   public var isWhole: Bool { damage.isEmpty }
 }
 

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import stat
 import subprocess
 import tempfile
@@ -21,8 +22,12 @@ def bound():
     with tempfile.TemporaryDirectory() as directory:
         if os.geteuid() == 0:
             os.chmod(directory, 0o755)
+            # The checkout may lie where only root may look.
+            shutil.copy(binary(), pathlib.Path(directory, "varve"))
             pathlib.Path(directory, "own").mkdir()
             os.chown(pathlib.Path(directory, "own"), NOBODY, NOBODY)
+            if as_bound(f"{directory}/varve", "--version").returncode != 0:
+                pytest.skip("what the command is linked with lies where only root may look")
         else:
             pathlib.Path(directory, "own").mkdir()
         yield Bound(pathlib.Path(directory, "own"))
@@ -33,12 +38,13 @@ class Bound(Warehouse):
     def __init__(self, directory):
         super().__init__(directory / "warehouse")
         self.directory = directory
+        self.varve = directory.parent / "varve" if os.geteuid() == 0 else binary()
 
     def start(self, words, **more):
         user = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
         environment = self.environment | more
         return subprocess.run(
-            [str(binary()), *map(str, words)], env=environment, stdin=subprocess.DEVNULL, capture_output=True,
+            [str(self.varve), *map(str, words)], env=environment, stdin=subprocess.DEVNULL, capture_output=True,
             text=True, timeout=120, **user,
         )  # fmt: skip
 
@@ -68,7 +74,10 @@ def versions(warehouse):
 
 def as_bound(*words):
     user = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
-    return subprocess.run(words, capture_output=True, text=True, **user)
+    try:
+        return subprocess.run(words, capture_output=True, text=True, **user)
+    except PermissionError:
+        return subprocess.CompletedProcess(words, 126)
 
 
 KEYED = ["--key", "id", "--partition-by", "market", "--immutable"]

@@ -11,7 +11,8 @@ import time
 import httpx
 import pytest
 
-from conftest import ROOT, binary
+import faults
+from conftest import binary
 from pimcore import Pimcore, page, php
 from receivers import serving
 
@@ -487,18 +488,10 @@ def test_a_cleanup_that_was_said_to_be_off_is_found_out_at_the_first_chunk(wareh
 # --- Both sides go wrong
 
 
-@pytest.fixture(scope="session")
-def shim(tmp_path_factory):
-    library = tmp_path_factory.mktemp("fault") / "fault.so"
-    source = ROOT / "Tests" / "Faults" / "fault.c"
-    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
-    return str(library)
-
-
-def killed(warehouse, shim, at, log=None):
+def killed(warehouse, at, log=None):
     """Pushes until the storage call of that number; the exit code, -9 when it was killed."""
     environment = warehouse.environment | KEYS | {
-        "LD_PRELOAD": shim, "VARVE_FAULT_UNDER": str(warehouse.path), "VARVE_FAULT_KILL_AT": str(at)}
+        "LD_PRELOAD": str(faults.shim()), "VARVE_FAULT_UNDER": str(warehouse.path), "VARVE_FAULT_KILL_AT": str(at)}
     if log:
         environment["VARVE_FAULT_LOG"] = str(log)
     words = [str(binary()), "push", "products", "--to", "pim"]
@@ -511,7 +504,7 @@ def seed():
     return value
 
 
-def test_a_pusher_killed_at_any_storage_call_is_resumed_by_the_next(warehouse, tmp_path, shim):
+def test_a_pusher_killed_at_any_storage_call_is_resumed_by_the_next(warehouse, tmp_path):
     """Two versions, the second with deletions: whatever was done of it when the pusher died, all is proven in the end,
     and no chunk that is proven is sent again."""
     ingest(warehouse, tmp_path, rows(40))
@@ -531,7 +524,7 @@ def test_a_pusher_killed_at_any_storage_call_is_resumed_by_the_next(warehouse, t
         ingest(warehouse, tmp_path, changes, "--delete-when", "gone")
         after_first = tmp_path / "after"
         shutil.copytree(warehouse.path, after_first)
-        assert killed(warehouse, shim, 10**6, log) == 0
+        assert killed(warehouse, 10**6, log) == 0
     calls = len(log.read_text().splitlines())
     assert calls > 20
     numbers = random.Random(seed())
@@ -548,14 +541,14 @@ def test_a_pusher_killed_at_any_storage_call_is_resumed_by_the_next(warehouse, t
             shutil.rmtree(warehouse.path)
             shutil.copytree(after_first, warehouse.path)
             declare(warehouse, pim=target(url, chunk_records=8))
-            assert killed(warehouse, shim, at) == -9, at
+            assert killed(warehouse, at) == -9, at
             pimcore.work(10**6)
             push(warehouse)
         assert comparable(pimcore.table()) == comparable(wanted), at
         assert pimcore.accepted_rows == 16, at
 
 
-def test_two_hundred_versions_with_a_pimcore_that_loses_and_lies(warehouse, tmp_path, shim):
+def test_two_hundred_versions_with_a_pimcore_that_loses_and_lies(warehouse, tmp_path):
     """At the end each record is proven, or a dead letter with the right reason; nothing else is there, nothing is wiped."""
     numbers = random.Random(seed())
     never, changed = {"P-0003", "P-0011"}, {"P-0007"}
@@ -580,7 +573,7 @@ def test_two_hundred_versions_with_a_pimcore_that_loses_and_lies(warehouse, tmp_
                               "gone")
                 assert warehouse.head("products") == version
                 if numbers.random() < 0.5:
-                    killed(warehouse, shim, numbers.randint(1, 80))
+                    killed(warehouse, numbers.randint(1, 80))
                 outcome = subprocess.run([str(binary()), "push", "products", "--to", "pim"], capture_output=True, text=True,
                                          env=warehouse.environment | KEYS, timeout=120)
                 assert outcome.returncode in (0, 1), outcome.stderr

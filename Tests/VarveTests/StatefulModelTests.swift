@@ -119,7 +119,11 @@ import Varve
           var input: Input = [:]
           for _ in 0..<3 { input[Int.random(in: 0..<8, using: &random)] = Int.random(in: 10...14, using: &random) }
           comment = "step \(step): by hand \(Self.json(input))"
-          try here.ingest("hand-\(step).json", Self.json(input)) { $0.mode = .merge }
+          try here.ingest("hand-\(step).json", Self.json(input)) {
+            $0.mode = .merge
+            // The same records may have come before.
+            $0.reingest = true
+          }
           line.append(.hand(input.filter { before[$0.key] != .some($0.value) }.mapValues { .some($0) }))
         }
       } else {

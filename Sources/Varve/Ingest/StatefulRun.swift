@@ -178,6 +178,8 @@ extension Ingestion {
         onEvent(.remark("replaying execution \(later.key)"))
         kept.details["replayed_from"] = JSONValue(later.record.version)
         kept.details["decision"] = nil
+        // It stands on the step before it now, whatever its own run went back to.
+        kept.details["restored_from"] = nil
         kept.publishes = bookkeeping.publishes
         kept.awaitsChecks = bookkeeping.awaitsChecks
         try replay.merge(set, bookkeeping: kept)

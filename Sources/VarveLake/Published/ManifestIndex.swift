@@ -55,13 +55,15 @@ package struct ManifestIndex: Hashable, Sendable {
     return manifests
   }
 
-  /// Sets, or with nil removes, the manifests of some partitions, and writes the shards that this changes.
+  /// Sets, or with nil removes, the manifests of some partitions, and writes the shards that this changes. Under the
+  /// table's lock.
+  ///
+  /// Shards are written aside, synced, and renamed: under its name, each is whole or not there. The next update removes
+  /// what a crash left aside.
   package mutating func update(_ changes: [String: ManifestReference?], _ storage: Storage) throws {
     guard !changes.isEmpty else { return }
-    try storage.makeDirectories(Layout.proxyShards)
-    let byShard = Dictionary(grouping: changes.keys, by: ManifestIndex.shard(of:))
-    let syncsSingly = byShard.count <= Storage.syncsSingleMax
-    for (shard, keys) in byShard.sorted(by: { $0.key < $1.key }) {
+    var drafts: [(sha256: String, bytes: [UInt8])] = []
+    for (shard, keys) in Dictionary(grouping: changes.keys, by: ManifestIndex.shard(of:)) {
       var manifests = try read(shard, storage)
       for key in keys { manifests[key] = changes[key] ?? nil }
       if manifests.isEmpty {
@@ -71,9 +73,33 @@ package struct ManifestIndex: Hashable, Sendable {
       let bytes = ManifestIndex.shardBytes(manifests)
       let sha256 = Digest.sha256(bytes)
       shards[shard] = sha256
-      try ManifestIndex.write(Layout.proxyShard(sha256), bytes, storage, isSynced: syncsSingly)
+      let path = Layout.proxyShard(sha256)
+      if let present = try storage.read(path) {
+        if present == bytes { continue }
+        try storage.removeIfPresent(path)
+      }
+      drafts.append((sha256, bytes))
     }
-    if syncsSingly { try storage.sync(Layout.proxyShards) } else { try storage.syncFileSystem() }
+    try ManifestIndex.write(drafts.sorted { $0.sha256 < $1.sha256 }, storage)
+  }
+
+  private static func write(_ drafts: [(sha256: String, bytes: [UInt8])], _ storage: Storage) throws {
+    // Also where nothing is to be written: another writer may have died before the shards' names were durable.
+    for parent in try storage.makeDirectories(Layout.proxyShards) { try storage.sync(parent) }
+    defer { try? storage.removeEmptyDirectory(Layout.proxyShardDrafts) }
+    if !drafts.isEmpty {
+      try storage.removeTree(Layout.proxyShardDrafts)
+      try storage.makeDirectories(Layout.proxyShardDrafts)
+      let syncsSingly = drafts.count <= Storage.syncsSingleMax
+      for (sha256, bytes) in drafts {
+        try storage.write(Layout.proxyShardDraft(sha256), bytes, isSealed: true, isSynced: syncsSingly)
+      }
+      if !syncsSingly { try storage.syncFileSystem() }
+      for (sha256, _) in drafts {
+        _ = try storage.rename(Layout.proxyShardDraft(sha256), to: Layout.proxyShard(sha256))
+      }
+    }
+    try storage.sync(Layout.proxyShards)
   }
 
   private static func shardBytes(_ manifests: [String: ManifestReference]) -> [UInt8] {
@@ -95,17 +121,5 @@ package struct ManifestIndex: Hashable, Sendable {
       shards[Layout.proxyShard(sha256)] = bytes
     }
     return (index, shards)
-  }
-
-  /// A shard that is there already, whole, is left as it is; one that a crash left unfinished is written anew.
-  private static func write(_ path: String, _ bytes: [UInt8], _ storage: Storage, isSynced: Bool) throws {
-    if let present = try storage.read(path) {
-      if present == bytes { return }
-      try storage.removeIfPresent(path)
-    }
-    let file = try storage.create(path)
-    try file.write(bytes)
-    try file.seal()
-    if isSynced { try file.sync() }
   }
 }

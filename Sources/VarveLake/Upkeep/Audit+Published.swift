@@ -178,6 +178,10 @@ extension Audit {
     for (path, bytes) in expected where !seen.contains(path) {
       find(.missing, path, "is missing", remedy: .write(bytes, isSealed: true))
     }
+    for name in try storage.list(Layout.proxyShardDrafts) {
+      let path = Layout.join(Layout.proxyShardDrafts, name)
+      find(.unfinished, path, "was left by a writer that died; the next one removes it", remedy: .remove)
+    }
   }
 
   // MARK: States

@@ -10,8 +10,6 @@ struct ColumnJoining {
   let declared: Schema
   /// Columns of the feed that are instructions and no data.
   let instructions: Set<String>
-  /// Columns whose values decide where a row lies, which a feed may not bring.
-  let computed: Set<String>
   /// How the feed writes fractions, which the table remembers of its new columns.
   var decimal = "."
 

@@ -41,3 +41,74 @@ struct RepeatedFeed {
     return true
   }
 }
+
+/// What an ingestion is of, and whether the table has that already.
+extension Ingestion {
+  /// What the feeds are, by their content. Waits for their digests.
+  func sources() throws -> [FeedSource] {
+    let sources = try zip(files, zip(request.feeds, formats)).map { file, feed in
+      FeedSource(
+        name: file.name, sha256: try file.digest(), byteCount: file.byteCount,
+        selector: [feed.0.selector(feed.1), transformation?.selector ?? ""].filter { !$0.isEmpty }.joined(
+          separator: ";"),
+        schemaVersion: schemaFile?.version ?? "")
+    }
+    attempt.sources = sources
+    return sources
+  }
+
+  /// The ledger is told what the content was that failed, unless that takes long to find out.
+  func noteSources() {
+    let digestedBytesMax = 1 << 28
+    guard files.reduce(0, { $0 + $1.byteCount }) <= digestedBytesMax else { return }
+    attempt.sources = (try? sources()) ?? []
+  }
+
+  /// Names the ingestion by what it is of: the same feed into the same table, asked for in the same way, has one id.
+  func id(_ sources: [FeedSource]) throws -> String {
+    if let id = request.ingestionID { return id }
+    var object: JSONObject = [
+      "mode": .string(settings.mode.rawValue), "sources": .array(sources.map(\.json)), "table": .string(request.table),
+    ]
+    if let execution = request.execution { object["execution"] = .string(execution) }
+    if request.dynamicPartitionsMax != nil { object["dynamic"] = true }
+    if !request.partitions.isEmpty { object["partitions"] = .array(request.partitions.map(\.json)) }
+    if request.reingest || settings.mode == .overwrite, let base { object["base"] = JSONValue(base.version) }
+    return String(Digest.sha256(Array(JSONValue.object(object).text(.canonical).utf8)).prefix(32))
+  }
+
+  /// What to say where the table has the feeds already. Asked while they are read: without waiting, nil too while it is
+  /// not known what they hold.
+  func reportIfIngested(waits: Bool) throws -> IngestReport? {
+    guard settings.mode != .statefulMerge, !isCheckedForRepeat, !request.reingest, !request.dryRun, let base else {
+      return nil
+    }
+    if !waits, try files.contains(where: { try $0.digestIfDone() == nil }) { return nil }
+    isCheckedForRepeat = true
+    let sources = try sources()
+    guard
+      let version = try RepeatedFeed(table: table, base: base, request: request, settings: settings)
+        .version(holding: sources)
+    else { return nil }
+    return unchanged(in: version, head: base.version, sources)
+  }
+
+  func unchanged(in version: Int64, head: Int64, _ sources: [FeedSource]) -> IngestReport {
+    let later = head - version
+    let since = later == 0 ? "" : "; \(later) later version\(later == 1 ? "" : "s") changed the table"
+    for remark in duplicates(sources, upTo: version) { note(remark) }
+    note("already in version \(version)\(since); `--reingest` applies it again")
+    return report(.unchanged, version: version, RowCounts(), (try? id(sources)) ?? "")
+  }
+
+  /// Says of each feed whose content came under another name what that name was.
+  private func duplicates(_ sources: [FeedSource], upTo version: Int64) -> [String] {
+    sources.compactMap { source in
+      guard let record = try? table.log.ingested(source, upTo: version),
+        let earlier = record.bookkeeping?.sources.first(where: { $0.isSameFeed(as: source) }),
+        earlier.name != source.name
+      else { return nil }
+      return "\"\(source.name)\" has the content of \"\(earlier.name)\", which is version \(record.version)"
+    }
+  }
+}

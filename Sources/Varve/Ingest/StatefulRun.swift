@@ -131,7 +131,7 @@ struct StatefulRun {
 extension Ingestion {
   /// The execution's commit, and behind it the replay of those after it.
   func steps(
-    of run: StatefulRun, _ replay: Replay?, _ change: StagedChange, _ plan: IngestPlan, _ staging: StagingArea,
+    of run: StatefulRun, _ replay: Replay?, _ change: StagedChange, _ plan: IngestPlan,
     _ bookkeeping: Bookkeeping
   ) throws -> [Decision.Step] {
     var bookkeeping = bookkeeping
@@ -148,7 +148,7 @@ extension Ingestion {
     guard var replay, let base = run.base else {
       var change = change
       change.reads = .everything
-      var step = step(change, plan, staging, bookkeeping)
+      var step = step(change, plan, bookkeeping)
       if case .replay(let stale) = run.situation { step.completes = stale.isEmpty }
       return [step]
     }

@@ -73,6 +73,19 @@ package enum ColumnName {
     }
   }
 
+  /// Numbers the names of an answer that come twice: `price`, `price_2`.
+  package static func distinct(_ names: [String]) -> [String] {
+    var taken = Set(names)
+    var seen: Set<String> = []
+    return names.map { name in
+      if seen.insert(name).inserted { return name }
+      var number = 2
+      while taken.contains("\(name)_\(number)") { number += 1 }
+      taken.insert("\(name)_\(number)")
+      return "\(name)_\(number)"
+    }
+  }
+
   /// The table's column that a feed's header means: by its own name, else by the header it came with, else by an alias,
   /// else by the header's cleaned name.
   package static func index(ofHeader header: String, in schema: Schema) -> Int? {

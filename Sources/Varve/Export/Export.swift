@@ -114,7 +114,7 @@ extension Warehouse {
     _ format: ExportFormat, _ columns: [QueryResult.Column], _ file: FileWriter, _ title: String,
     _ request: ExportRequest
   ) throws -> any RowWriter {
-    let names = distinct(columns.map(\.name))
+    let names = ColumnName.distinct(columns.map(\.name))
     switch format {
     case .csv: return try SeparatedRows(file, names, separator: ",")
     case .tsv: return try SeparatedRows(file, names, separator: "\t")
@@ -122,19 +122,6 @@ extension Warehouse {
     case .json: return try JSONRows(file, names, isArray: true)
     case .xlsx:
       return try WorkbookRows(file, names, columns.map(\.type), title: title, rowsPerSheetMax: request.rowsPerSheetMax)
-    }
-  }
-
-  /// A name that comes twice is numbered: `price`, `price_2`.
-  private func distinct(_ names: [String]) -> [String] {
-    var taken = Set(names)
-    var seen: Set<String> = []
-    return names.map { name in
-      if seen.insert(name).inserted { return name }
-      var number = 2
-      while taken.contains("\(name)_\(number)") { number += 1 }
-      taken.insert("\(name)_\(number)")
-      return "\(name)_\(number)"
     }
   }
 }

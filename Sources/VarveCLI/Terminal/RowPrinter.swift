@@ -1,4 +1,5 @@
 package import VarveJSON
+internal import VarveTables
 
 /// How rows of data are printed.
 package enum RowFormat: String, Sendable { case table, csv, json, ndjson }
@@ -17,7 +18,7 @@ package final class RowPrinter {
   package init(_ format: RowFormat, columns: [String], to output: Stream) throws {
     self.format = format
     self.output = output
-    names = format == .json || format == .ndjson ? distinct(columns) : columns
+    names = format == .json || format == .ndjson ? ColumnName.distinct(columns) : columns
     switch format {
     case .csv: try output.writeLine(columns.map(csvField).joined(separator: ","))
     case .json: try output.write("[")
@@ -92,18 +93,6 @@ private func csvField(_ text: String) -> String {
   let needsQuotes = text.isEmpty || text.utf8.contains { csvSpecials.contains($0) }
   guard needsQuotes else { return text }
   return "\"" + text.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
-}
-
-private func distinct(_ names: [String]) -> [String] {
-  var taken = Set(names)
-  var seen: Set<String> = []
-  return names.map { name in
-    if seen.insert(name).inserted { return name }
-    var number = 2
-    while taken.contains("\(name)_\(number)") { number += 1 }
-    taken.insert("\(name)_\(number)")
-    return "\(name)_\(number)"
-  }
 }
 
 private let csvSpecials = Set("\",\r\n".utf8)

@@ -69,25 +69,27 @@ let package = Package(
       name: "LakeRehearsal", dependencies: ["VarveLake", "VarveParquet", "VarveTables"],
       path: "Tests/Faults/LakeRehearsal", swiftSettings: settings),
     .target(name: "Faults", path: "Tests/Faults/Faults", swiftSettings: settings),
+    .target(name: "Given", path: "Tests/Given", swiftSettings: settings),
 
-    tests("VarveTablesTests", ["VarveTables"]),
-    tests("VarveJSONTests", ["VarveJSON"]),
+    tests("VarveTablesTests", ["Given", "VarveTables"]),
+    tests("VarveJSONTests", ["Given", "VarveJSON"]),
     tests(
-      "VarveParquetTests", ["VarveParquet", "VarveTables"], resources: ["Fixtures", "make_fixtures.py"]),
-    tests("VarveSQLiteTests", ["VarveSQLite", "VarveTables"]),
+      "VarveParquetTests", ["Given", "VarveParquet", "VarveTables"], resources: ["Fixtures", "make_fixtures.py"]),
+    tests("VarveSQLiteTests", ["Given", "VarveSQLite", "VarveTables"]),
     tests(
-      "VarveFeedsTests", ["VarveFeeds", "VarveParquet", "VarveTables", "VarveJSON", "CArchive"],
+      "VarveFeedsTests", ["Given", "VarveFeeds", "VarveParquet", "VarveTables", "VarveJSON", "CArchive"],
       resources: ["Fixtures"]),
     tests(
       "VarveLakeTests",
-      ["LakeRehearsal", "Faults", "VarveLake", "VarveParquet", "VarveSQLite", "VarveJSON", "VarveTables"]),
+      ["LakeRehearsal", "Faults", "Given", "VarveLake", "VarveParquet", "VarveSQLite", "VarveJSON", "VarveTables"]),
     tests(
-      "VarveTests", ["PriceWatchExample", "Faults", "Varve", "VarveLake", "VarveSQLite", "VarveTables", "VarveJSON"]),
+      "VarveTests",
+      ["PriceWatchExample", "Faults", "Given", "Varve", "VarveLake", "VarveSQLite", "VarveTables", "VarveJSON"]),
     tests(
       "VarveDeliveryTests",
-      ["VarveDelivery", "Varve", "VarveLake", "VarveSQLite", "VarveJSON", "VarveTables", "CSystem"]),
+      ["Given", "VarveDelivery", "Varve", "VarveLake", "VarveSQLite", "VarveJSON", "VarveTables", "CSystem"]),
     tests("VarveServiceTests", ["VarveService", "VarveDelivery", "Varve", "VarveLake", "VarveJSON"]),
-    tests("VarveCLITests", ["Faults", "VarveCLI", "Varve", "VarveJSON", "VarveTables"]),
+    tests("VarveCLITests", ["Faults", "Given", "VarveCLI", "Varve", "VarveJSON", "VarveTables"]),
     tests("RepositoryTests", ["Faults", "VarveCLI", "Varve"]),
   ]
 )

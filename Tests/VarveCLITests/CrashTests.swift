@@ -1,5 +1,6 @@
 import Faults
 import Foundation
+import Given
 import Testing
 
 /// `varve` is stopped or disturbed at its storage calls, in each mode of ingesting: what is left is the table as it was
@@ -491,18 +492,12 @@ import Testing
   /// All calls under VARVE_PROOF; else the first, the last, those around each link into a log, and some by chance.
   private func sample(_ calls: [StorageCall]) -> [Int] {
     if ProcessInfo.processInfo.environment["VARVE_PROOF"] != nil { return Array(1...calls.count) }
-    let given = ProcessInfo.processInfo.environment["VARVE_TEST_SEED"].flatMap { UInt64($0) }
-    let seed = given ?? UInt64.random(in: 0...UInt64(UInt32.max))
-    print("VARVE_TEST_SEED=\(seed)")
+    var random = Seed()
     var chosen: Set<Int> = [1, calls.count]
     for (index, call) in calls.enumerated() where call.name == "link" && index + 2 <= calls.count {
       chosen.formUnion([index + 1, index + 2])
     }
-    var state = seed
-    for _ in 0..<6 {
-      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-      chosen.insert(Int(state >> 33) % calls.count + 1)
-    }
+    for _ in 0..<6 { chosen.insert(1 + random.below(calls.count)) }
     return chosen.sorted()
   }
 }

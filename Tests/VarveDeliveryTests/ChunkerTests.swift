@@ -1,3 +1,4 @@
+import Given
 import Testing
 import VarveDelivery
 import VarveLake
@@ -24,7 +25,7 @@ import VarveLake
   }
 
   @Test func `chunks are the same however the records come`() {
-    var random = SeededRandom()
+    var random = Seed()
     let texts = (0..<500).map { _ in "{" + String(repeating: "x", count: random.below(90)) + "}" }
     for chunking in [
       Chunking.records(1), .records(7), .records(500), .records(501), .bytes(1), .bytes(100), .bytes(1000),

@@ -1,3 +1,4 @@
+import Given
 import Testing
 import VarveDelivery
 import VarveLake
@@ -162,7 +163,7 @@ import VarveTables
   }
 
   @Test func `whatever goes wrong on both sides, the receiver ends with every record once and in order`() throws {
-    var random = SeededRandom()
+    var random = Seed()
     for _ in 0..<(isProof ? 200 : 12) {
       let directory = try TemporaryDirectory()
       let receiver = ReceiverWithMemory()

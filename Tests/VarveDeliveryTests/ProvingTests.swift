@@ -1,3 +1,4 @@
+import Given
 import Testing
 import VarveDelivery
 import VarveJSON
@@ -177,7 +178,7 @@ import VarveTables
   }
 
   @Test func `wherever a pusher dies, the next one ends with everything proven`() throws {
-    var random = SeededRandom()
+    var random = Seed()
     for _ in 0..<(isProof ? 200 : 12) {
       let directory = try TemporaryDirectory()
       let shelf = Shelf()

@@ -1,4 +1,5 @@
 import Foundation
+import Given
 import Testing
 import VarveDelivery
 import VarveJSON
@@ -108,7 +109,7 @@ func encoded(_ batch: Batch, _ mapping: RecordMapping = .identity, kinds: [Strin
   }
 
   @Test func `nested JSON that is sent as it stands is what parsing it would give`() throws {
-    var random = SeededRandom()
+    var random = Seed()
     let pieces = [
       "{", "}", "[", "]", ",", ":", "\"a\"", "\"b\"", "\"ab\"", "\"é\"", "\"\\n\"", "0", "-", "1", "12", "90", ".",
       "0.00001",
@@ -160,7 +161,7 @@ func encoded(_ batch: Batch, _ mapping: RecordMapping = .identity, kinds: [Strin
 
   @Test(.enabled(if: Python.path != nil, "no Python interpreter"))
   func `a million random values read back right and have orjson's own spelling`() throws {
-    var random = SeededRandom()
+    var random = Seed()
     var lines = Data()
     var valueCount = 0
     for round in 0..<100 {
@@ -216,5 +217,23 @@ func encoded(_ batch: Batch, _ mapping: RecordMapping = .identity, kinds: [Strin
       print(seen, wrong)
       """, lines)
     #expect(verdict == "\(valueCount) 0\n")
+  }
+}
+
+extension Seed {
+  /// A finite double: of any bits, or a short decimal, or near a power of ten.
+  fileprivate mutating func double() -> Double {
+    while true {
+      let value: Double =
+        switch below(4) {
+        case 0: Double(bitPattern: next())
+        case 1:
+          Double(Int64(bitPattern: next()) >> Int64(below(64))) / [1, 10, 100, 1e4, 1e9].randomElement(using: &self)!
+        case 2:
+          (Double("1e\(below(40) - 20)")! * Double(below(1000))).nextUp * (below(2) == 0 ? 1 : -1)
+        default: Double(below(2_000_000) - 1_000_000) / [1, 10, 100, 1e5, 1e-12].randomElement(using: &self)!
+        }
+      if value.isFinite { return value }
+    }
   }
 }

@@ -1,5 +1,6 @@
 import CArchive
 import Foundation
+import Given
 import Testing
 import VarveFeeds
 import VarveTables
@@ -9,11 +10,8 @@ import VarveTables
 
   /// More than two chunks, and little that compresses.
   static let text: [UInt8] = {
-    var state: UInt64 = 42
-    return (0..<2_500_000).map { _ in
-      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-      return UInt8(truncatingIfNeeded: state >> 40) & 0x3F + 0x20
-    }
+    var random = Seed(number: 42)
+    return (0..<2_500_000).map { _ in UInt8(truncatingIfNeeded: random.next()) & 0x3F + 0x20 }
   }()
 
   @Test func `a plain file is read whole, in bounded chunks`() throws {

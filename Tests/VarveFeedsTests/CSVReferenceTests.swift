@@ -1,3 +1,4 @@
+import Given
 import Testing
 import VarveFeeds
 import VarveTables

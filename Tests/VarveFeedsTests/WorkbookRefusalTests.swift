@@ -1,4 +1,5 @@
 import Foundation
+import Given
 import Testing
 import VarveFeeds
 import VarveTables
@@ -451,13 +452,8 @@ import VarveTables
   }
 
   @Test func `random damage inside the XML never does harm`() throws {
-    let seed =
-      ProcessInfo.processInfo.environment["VARVE_TEST_SEED"].flatMap { UInt64($0) } ?? .random(in: 0...UInt64.max)
-    var state = seed
-    func random(_ bound: Int) -> Int {
-      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-      return Int(state >> 33) % bound
-    }
+    var seed = Seed()
+    func random(_ bound: Int) -> Int { seed.below(bound) }
     let archive = WorkbookArchive(
       rows:
         "<row r=\"1\"><c r=\"A1\" t=\"s\" s=\"1\"><v>0</v></c><c t=\"inlineStr\"><is><r><t>x</t></r></is></c><c s=\"1\"><v>45322.5</v></c></row>",
@@ -479,10 +475,10 @@ import VarveTables
         if damaged.parts[part].bytes.isEmpty { break }
       }
       do { _ = try damaged.cells() } catch {
-        #expect(error is Problem, "seed \(seed)")
+        #expect(error is Problem, "seed \(seed.number)")
         refusals += 1
       }
     }
-    #expect(refusals > 300, "seed \(seed)")
+    #expect(refusals > 300, "seed \(seed.number)")
   }
 }

@@ -1,11 +1,12 @@
 import Foundation
+import Given
 import Testing
 import VarveJSON
 
 /// Against orjson, where a Python interpreter that has it is there (`VARVE_PYTHON`, or `.venv` in the repository).
 @Suite(.enabled(if: Python.path != nil, "no Python interpreter")) struct OrjsonTests {
   @Test func `a hundred thousand random doubles are spelled alike and read back`() throws {
-    var random = SeededRandom()
+    var random = Seed()
     let doubles = (0..<100_000).map { index -> Double in
       while true {
         let value =
@@ -32,7 +33,7 @@ import VarveJSON
   }
 
   @Test func `random documents have the same canonical form`() throws {
-    var random = SeededRandom()
+    var random = Seed()
     let documents = (0..<3_000).map { _ in random.spelled(random.value(depth: 0)) }
     let theirs = try Python.lines(
       """
@@ -55,7 +56,7 @@ import VarveJSON
   }
 
   @Test func `broken documents are refused by both parsers and by orjson`() throws {
-    var random = SeededRandom()
+    var random = Seed()
     let documents = (0..<5_000).map { _ in random.broken(Array(random.spelled(random.value(depth: 1)).utf8)) }
     let verdicts = try Python.lines(
       """
@@ -91,57 +92,9 @@ import VarveJSON
   }
 }
 
-/// The interpreter that tests may use.
-enum Python {
-  static let path: String? = {
-    let environment = ProcessInfo.processInfo.environment
-    let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .deletingLastPathComponent()
-    let path = environment["VARVE_PYTHON"] ?? repository.appendingPathComponent(".venv/bin/python").path
-    return FileManager.default.isExecutableFile(atPath: path) ? path : nil
-  }()
-
-  /// What the program prints, line by line, given the lines.
-  static func lines(_ program: String, _ input: [String]) throws -> [String] {
-    let file = NSTemporaryDirectory() + "varve-json-\(UUID())"
-    try Data((input.joined(separator: "\n") + "\n").utf8).write(to: URL(fileURLWithPath: file))
-    defer { unlink(file) }
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: try #require(path))
-    process.arguments = ["-X", "utf8", "-c", program]
-    process.standardInput = try FileHandle(forReadingFrom: URL(fileURLWithPath: file))
-    let output = Pipe()
-    process.standardOutput = output
-    try process.run()
-    let data = output.fileHandleForReading.readDataToEndOfFile()
-    process.waitUntilExit()
-    try #require(process.terminationStatus == 0)
-    return String(decoding: data, as: UTF8.self).unicodeScalars.split(separator: "\n").map { String($0) }
-  }
-}
-
-/// SplitMix64. The seed comes from `VARVE_TEST_SEED`, else from the clock, and is printed.
-struct SeededRandom: RandomNumberGenerator {
-  private var state: UInt64
-
-  init() {
-    let given = ProcessInfo.processInfo.environment["VARVE_TEST_SEED"].flatMap { UInt64($0) }
-    state = given ?? UInt64.random(in: 0...9_999_999)
-    print("VARVE_TEST_SEED=\(state)")
-  }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-    return mixed ^ (mixed >> 31)
-  }
-
-  mutating func below(_ bound: Int) -> Int { Int.random(in: 0..<bound, using: &self) }
-
+extension Seed {
   /// A value whose numbers orjson keeps.
-  mutating func value(depth: Int) -> JSONValue {
+  fileprivate mutating func value(depth: Int) -> JSONValue {
     switch below(depth > 4 ? 5 : 8) {
     case 0: return .null
     case 1: return JSONValue(below(2) == 0)
@@ -154,21 +107,9 @@ struct SeededRandom: RandomNumberGenerator {
     }
   }
 
-  mutating func text() -> String {
-    var text = String.UnicodeScalarView()
-    for _ in 0..<below(below(4) == 0 ? 30 : 6) {
-      let ranges: [ClosedRange<UInt32>] = [
-        0...0x1F, 0x20...0x7F, 0x61...0x7A, 0x22...0x22, 0x5C...0x5C, 0x80...0x7FF, 0x800...0xD7FF, 0xE000...0xFFFF,
-        0x10000...0x10FFFF,
-      ]
-      text.append(Unicode.Scalar(UInt32.random(in: ranges.randomElement(using: &self)!, using: &self))!)
-    }
-    return String(text)
-  }
-
   /// The value with white space, escapes and keys in any order.
-  mutating func spelled(_ value: JSONValue) -> String {
-    func space(_ random: inout SeededRandom) -> String {
+  fileprivate mutating func spelled(_ value: JSONValue) -> String {
+    func space(_ random: inout Seed) -> String {
       random.below(4) == 0 ? [" ", "\t", "  "][random.below(3)] : ""
     }
     switch value {
@@ -184,7 +125,7 @@ struct SeededRandom: RandomNumberGenerator {
     }
   }
 
-  mutating func spelled(_ text: String) -> String {
+  fileprivate mutating func spelled(_ text: String) -> String {
     if below(2) == 0 { return JSONValue(text).text() }
     var spelled = "\""
     for scalar in text.unicodeScalars {

@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import Given
 import Testing
 import VarveLake
 import VarveTables
@@ -65,7 +66,7 @@ import VarveTables
 
   @Test func `a flipped, cut, extended, lost or exchanged file is found and named, and nothing else is`() throws {
     let lake = try lake()
-    var random = SeededNumbers.ofThisRun()
+    var random = Seed()
     let all = try files(lake)
     var chosen = all.filter { !$0.contains("/v000") && !$0.contains("_delta_log/") && !$0.contains("shards") }
     chosen += all.filter { $0.contains("checkpoint") || $0.contains("00000000000000000035") }

@@ -1,5 +1,6 @@
 import Faults
 import Foundation
+import Given
 import Testing
 import VarveLake
 import VarveTables
@@ -101,7 +102,7 @@ import VarveTables
   /// some by chance. A seed that is printed gives the same ones again.
   private func sample(_ calls: [StorageCall]) -> [Int] {
     if ProcessInfo.processInfo.environment["VARVE_PROOF"] != nil { return Array(1...calls.count) }
-    var random = SeededNumbers.ofThisRun()
+    var random = Seed()
     var chosen: Set<Int> = [1, calls.count]
     for (index, call) in calls.enumerated() where call.name == "link" && call.newPath?.hasSuffix(".json") == true {
       chosen.formUnion([index + 1, index + 2])

@@ -1,3 +1,4 @@
+import Given
 import Testing
 import VarveParquet
 import VarveTables
@@ -20,13 +21,15 @@ import VarveTables
 
   @Test(arguments: allTypes, Variety.allCases)
   func `bounds hold for every value, in memory and in the file`(type: DataType, variety: Variety) throws {
-    var generator = SeededGenerator(seed: testSeed)
+    var generator = Seed()
     let options = ParquetOptions(pageRowsMax: 300, dictionaryBytesMax: 1_000, statisticsBytesMax: 12)
     for nulls in Nulls.allCases where type != .json {
       let column = randomColumn(type, rows: 1_501, variety, nulls, using: &generator)
       let bounds = chunk(column, options).metadata.bounds
-      #expect((bounds == nil) == (nulls == .all), "\(type) \(variety) \(nulls), seed \(testSeed)")
-      if let bounds { #expect(hold(bounds, for: column), "\(type) \(variety) \(nulls), seed \(testSeed): \(bounds)") }
+      #expect((bounds == nil) == (nulls == .all), "\(type) \(variety) \(nulls), seed \(generator.number)")
+      if let bounds {
+        #expect(hold(bounds, for: column), "\(type) \(variety) \(nulls), seed \(generator.number): \(bounds)")
+      }
       let file = try ParquetFile(ByteArray(parquetBytes([column], options: options)), name: "bounds")
       #expect(file.bounds(rowGroup: 0, column: 0) == bounds)
       #expect(file.nullCount(rowGroup: 0, column: 0) == column.validity.count { !$0 })

@@ -1,3 +1,4 @@
+import Given
 import Testing
 import VarveParquet
 import VarveTables
@@ -23,7 +24,7 @@ import VarveTables
   }
 
   private func ours() throws -> [UInt8] {
-    var generator = SeededGenerator(seed: 1)
+    var generator = Seed(number: 1)
     let columns = allTypes.map { randomColumn($0, rows: 60, .few, .some, using: &generator) }
     return try parquetBytes(columns, options: ParquetOptions(pageRowsMax: 25), rowsPerGroup: 40)
   }
@@ -38,7 +39,7 @@ import VarveTables
   @Test func `a changed byte among the pages is noticed by their checksums`() throws {
     let bytes = try ours()
     let whole = try readEverything(bytes)
-    var generator = SeededGenerator(seed: testSeed)
+    var generator = Seed()
     let footerLength = bytes[(bytes.count - 8)...].prefix(4).reversed().reduce(0) { $0 << 8 | Int($1) }
     let footer = bytes.count - 8 - footerLength
     for offset in stride(from: 4, to: footer, by: 3) {
@@ -47,7 +48,7 @@ import VarveTables
       do {
         // A header's bytes have no checksum: some of them mean nothing.
         let read = try readEverything(changed)
-        #expect(zip(read, whole).allSatisfy(isEqual), "byte \(offset), seed \(testSeed)")
+        #expect(zip(read, whole).allSatisfy(isEqual), "byte \(offset), seed \(generator.number)")
       } catch {
         #expect(error is Problem)
       }
@@ -61,7 +62,7 @@ import VarveTables
   ])
   func `changed bytes give rows or a problem`(name: String) throws {
     let bytes = try fixture("\(name).parquet")
-    var generator = SeededGenerator(seed: testSeed)
+    var generator = Seed()
     for _ in 0..<150 {
       var changed = bytes
       for _ in 0..<Int.random(in: 1...3, using: &generator) {
@@ -74,7 +75,7 @@ import VarveTables
       do {
         _ = try readEverything(changed)
       } catch {
-        #expect(error is Problem, "seed \(testSeed)")
+        #expect(error is Problem, "seed \(generator.number)")
       }
     }
   }

@@ -1,4 +1,5 @@
 import Foundation
+import Given
 import Testing
 import VarveParquet
 import VarveTables
@@ -77,7 +78,7 @@ import VarveTables
   }
 
   @Test func `what is written leaf by leaf is read back`() throws {
-    var generator = SeededGenerator(seed: testSeed)
+    var generator = Seed()
     let nodes: [ParquetNode] = [
       .group("protocol", [.int32("minReaderVersion"), .list("features", of: .text)]),
       .group("add", [.leaf("path", .text, .required), .map("partitionValues"), .leaf("size", .int64)]),
@@ -134,7 +135,7 @@ import VarveTables
       #expect(file.keyValues.map(\.key) == ["a"])
       for (index, leaf) in leaves.enumerated() {
         let read = try file.readLeaf(index, rowGroup: 0)
-        #expect(isEqual(read.values, leaf.values), "leaf \(index), seed \(testSeed)")
+        #expect(isEqual(read.values, leaf.values), "leaf \(index), seed \(generator.number)")
         #expect(read.definitionLevels == leaf.definitionLevels)
         #expect(read.repetitionLevels == leaf.repetitionLevels)
       }

@@ -1,4 +1,5 @@
 import Foundation
+import Given
 import Testing
 import VarveParquet
 import VarveTables
@@ -7,15 +8,7 @@ import VarveTables
 ///
 /// With VARVE_INTEROP_DIR they are left there: the small ones are kept in Fixtures from every release.
 @Suite struct OtherReadersTests {
-  /// VARVE_PYTHON, else the repository's own environment.
-  static let python: String? = {
-    let root = testsDirectory.deletingLastPathComponent().deletingLastPathComponent()
-    let named = ProcessInfo.processInfo.environment["VARVE_PYTHON"]
-    let path = named ?? root.appendingPathComponent(".venv/bin/python").path
-    return FileManager.default.isExecutableFile(atPath: path) ? path : nil
-  }()
-
-  @Test(.enabled(if: python != nil, "no Python: neither VARVE_PYTHON nor .venv/bin/python is there"))
+  @Test(.enabled(if: Python.path != nil, "no Python: neither VARVE_PYTHON nor .venv/bin/python is there"))
   func `others read every file of ours as it was meant`() throws {
     let kept = ProcessInfo.processInfo.environment["VARVE_INTEROP_DIR"].map { URL(fileURLWithPath: $0) }
     let temporary = FileManager.default.temporaryDirectory.appendingPathComponent("varve-parquet-\(UUID().uuidString)")
@@ -23,7 +16,7 @@ import VarveTables
     try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
     defer { if kept == nil { try? FileManager.default.removeItem(at: directory) } }
 
-    var generator = SeededGenerator(seed: testSeed)
+    var generator = Seed()
     let small = ParquetOptions(pageRowsMax: 700, pageBytesMax: 20_000, dictionaryBytesMax: 20_000)
     for variety in Variety.allCases {
       for (nulls, options, rowsPerGroup) in [
@@ -45,7 +38,7 @@ import VarveTables
     let (status, output) = try run([
       testsDirectory.deletingLastPathComponent().appendingPathComponent("Interop/test_parquet.py").path, directory.path,
     ])
-    #expect(status == 0, "seed \(testSeed): \(output)")
+    #expect(status == 0, "seed \(generator.number): \(output)")
   }
 
   /// A small checkpoint, as pyarrow should show it: a map is a list of pairs.
@@ -132,7 +125,7 @@ import VarveTables
 
   private func run(_ arguments: [String]) throws -> (Int32, String) {
     let process = Process()
-    process.executableURL = URL(fileURLWithPath: try #require(OtherReadersTests.python))
+    process.executableURL = URL(fileURLWithPath: try #require(Python.path))
     process.arguments = arguments
     let output = Pipe()
     process.standardOutput = output

@@ -1,24 +1,6 @@
 import Foundation
+import Given
 import VarveTables
-
-/// SplitMix64: the same seed gives the same data everywhere.
-struct SeededGenerator: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var mixed = state
-    mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
-    mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
-    return mixed ^ mixed >> 31
-  }
-}
-
-/// The seed of this run, from VARVE_TEST_SEED or by chance; print it where it is used.
-let testSeed: UInt64 =
-  ProcessInfo.processInfo.environment["VARVE_TEST_SEED"].flatMap { UInt64($0) } ?? .random(in: 0...999_999)
 
 let allTypes: [DataType] = [
   .boolean, .int64, .double, .decimal(precision: 9, scale: 2), .decimal(precision: 18, scale: 0),
@@ -31,7 +13,7 @@ enum Variety: CaseIterable { case constant, few, sorted, many }
 enum Nulls: CaseIterable { case none, some, runs, mostly, all }
 
 func randomColumn(
-  _ type: DataType, rows: Int, _ variety: Variety, _ nulls: Nulls, using generator: inout SeededGenerator
+  _ type: DataType, rows: Int, _ variety: Variety, _ nulls: Nulls, using generator: inout Seed
 ) -> Column {
   var validity: [Bool] = []
   var run = 0

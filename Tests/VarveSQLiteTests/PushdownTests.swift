@@ -1,25 +1,8 @@
 import Foundation
+import Given
 import Testing
 import VarveSQLite
 import VarveTables
-
-/// A small generator with a seed (SplitMix64), so that a failing run can be had again.
-struct SeededGenerator: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var value = state
-    value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-    return value ^ (value >> 31)
-  }
-}
-
-/// `VARVE_TEST_SEED`, or a new one.
-func testSeed() -> UInt64 {
-  ProcessInfo.processInfo.environment["VARVE_TEST_SEED"].flatMap { UInt64($0) } ?? .random(in: 0...999_999)
-}
 
 /// Random tables and predicates: what is pushed down must never change the answer.
 @Suite struct PushdownTests {
@@ -29,9 +12,7 @@ func testSeed() -> UInt64 {
   ]
 
   @Test func `pushing constraints down never changes an answer`() throws {
-    let seed = testSeed()
-    print("VARVE_TEST_SEED=\(seed)")
-    var random = SeededGenerator(state: seed)
+    var random = Seed()
     var pruned = 0
     for round in 0..<40 {
       let left = table(rows: Int.random(in: 0...120, using: &random), &random)
@@ -43,7 +24,7 @@ func testSeed() -> UInt64 {
         left.prunes = true
         let first = try pushed.rows(sql)
         let second = try plain.rows(sql)
-        #expect(sorted(first) == sorted(second), "seed \(seed), round \(round): \(sql)")
+        #expect(sorted(first) == sorted(second), "seed \(random.number), round \(round): \(sql)")
         if sorted(first) != sorted(second) { return }
       }
       pruned += (left.requests + right.requests).reduce(0) { $0 + $1.constraints.count }
@@ -53,9 +34,7 @@ func testSeed() -> UInt64 {
 
   /// The same table copied to SQLite's own storage answers the same wherever the comparison is by its own rules.
   @Test func `a table of SQLite's own answers the same`() throws {
-    let seed = testSeed()
-    print("VARVE_TEST_SEED=\(seed)")
-    var random = SeededGenerator(state: seed)
+    var random = Seed()
     for round in 0..<30 {
       let left = table(rows: 60, &random)
       let right = table(rows: 60, &random)
@@ -96,7 +75,7 @@ func testSeed() -> UInt64 {
             }
           }
         ).map { $0.map(\.text) }
-        #expect(first == second, "seed \(seed), round \(round): \(sql)")
+        #expect(first == second, "seed \(random.number), round \(round): \(sql)")
         if first != second { return }
       }
     }
@@ -128,13 +107,13 @@ func testSeed() -> UInt64 {
 
   // MARK: Random tables and queries
 
-  private func table(rows: Int, _ random: inout SeededGenerator) -> MemoryTable {
+  private func table(rows: Int, _ random: inout Seed) -> MemoryTable {
     let schema = Schema(PushdownTests.types.enumerated().map { Field("c\($0)", $1) })
     let values = (0..<rows).map { _ in PushdownTests.types.map { value($0, &random) } }
     return MemoryTable(schema, values, rowsPerBatch: Int.random(in: 1...16, using: &random))
   }
 
-  private func value(_ type: DataType, _ random: inout SeededGenerator) -> Value {
+  private func value(_ type: DataType, _ random: inout Seed) -> Value {
     if Int.random(in: 0..<6, using: &random) == 0 { return .null }
     let small = Int64.random(in: -6...6, using: &random)
     switch type {
@@ -160,7 +139,7 @@ func testSeed() -> UInt64 {
     }
   }
 
-  private func query(_ random: inout SeededGenerator, columns: Int = PushdownTests.types.count) -> String {
+  private func query(_ random: inout Seed, columns: Int = PushdownTests.types.count) -> String {
     func one(_ choices: [String]) -> String { choices.randomElement(using: &random)! }
     func column(_ table: String) -> String { "\(table).c\(Int.random(in: 0..<columns, using: &random))" }
     let literals = [

@@ -1,4 +1,5 @@
 import Foundation
+import Given
 import Testing
 import Varve
 import VarveTables

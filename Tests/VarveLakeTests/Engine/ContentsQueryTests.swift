@@ -1,4 +1,5 @@
 import Foundation
+import Given
 import Testing
 import VarveLake
 import VarveSQLite
@@ -29,13 +30,8 @@ import VarveTables
   }
 
   @Test func `pruning by partition, file and row group never changes an answer`() throws {
-    let seed =
-      ProcessInfo.processInfo.environment["VARVE_TEST_SEED"].flatMap { UInt64($0) } ?? .random(in: 0...UInt64.max)
-    print("VARVE_TEST_SEED=\(seed)")
-    let random = RandomSource.seeded(seed)
-    func pick(_ count: Int) -> Int {
-      Int(random.bytes(8).reduce(0) { ($0 << 8 | UInt64($1)) & 0xFF_FFFF_FFFF } % UInt64(count))
-    }
+    var random = Seed()
+    func pick(_ count: Int) -> Int { random.below(count) }
     for partitioning in [[], ["market"], ["market", "day"]] {
       let table = try EngineTable(schema: ContentsQueryTests.schema, partitionBy: partitioning)
       var versions = [table.contents]
@@ -52,7 +48,7 @@ import VarveTables
       for _ in 0..<30 {
         let sql = query(pick)
         let expected = try rows(whole, sql)
-        #expect(try rows(pruned, sql) == expected, "seed \(seed), partitioned by \(partitioning): \(sql)")
+        #expect(try rows(pruned, sql) == expected, "seed \(random.number), partitioned by \(partitioning): \(sql)")
         answers += expected.isEmpty ? 0 : 1
       }
       #expect(answers > 5, "most queries find something")

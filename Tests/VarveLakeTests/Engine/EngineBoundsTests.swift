@@ -1,3 +1,4 @@
+import Given
 import Testing
 import VarveLake
 import VarveParquet
@@ -10,7 +11,7 @@ import VarveTables
     Field("wide", .decimal(precision: 30, scale: 3)), Field("order", .int64),
   ])
 
-  func batches(_ rows: Int, _ choices: inout SeededChoices) -> [Batch] {
+  func batches(_ rows: Int, _ choices: inout Seed) -> [Batch] {
     var batches: [Batch] = []
     var first = 0
     while first < rows {
@@ -47,9 +48,7 @@ import VarveTables
 
   @Test(arguments: [1, 5_000, 60_000, 1 << 26])
   func `a sort is stable and the same whatever the budget`(_ budget: Int) throws {
-    let seed = SeededChoices.seed
-    print("VARVE_TEST_SEED=\(seed)")
-    var choices = SeededChoices(seed: seed)
+    var choices = Seed()
     let batches = batches(4_000, &choices)
     var whole = Batch.empty(Self.schema)
     for batch in batches { whole.append(contentsOf: batch) }
@@ -71,14 +70,12 @@ import VarveTables
         }
         return left < right
       }
-      #expect(try order(sort.finish()) == expected.map { Int64($0) }, "seed \(seed), by \(columns)")
+      #expect(try order(sort.finish()) == expected.map { Int64($0) }, "seed \(choices.number), by \(columns)")
     }
   }
 
   @Test func `parts and row groups are cut by rows and bytes, not by how rows arrive`() throws {
-    let seed = SeededChoices.seed
-    print("VARVE_TEST_SEED=\(seed)")
-    var choices = SeededChoices(seed: seed)
+    var choices = Seed()
     let batches = batches(3_000, &choices)
     var whole = Batch.empty(Self.schema)
     for batch in batches { whole.append(contentsOf: batch) }
@@ -93,7 +90,8 @@ import VarveTables
         let path = Layout.join(Layout.stagedDirectory(area.transaction, staged.directory), file.name)
         return try ParquetFile(table.storage.openToRead(path)!, name: path).rowGroups.map(\.rowCount)
       }
-      #expect(groups.reduce(0, +) == 3_000 && groups.allSatisfy { $0 <= limits.rowGroupRowsMax }, "seed \(seed)")
+      #expect(
+        groups.reduce(0, +) == 3_000 && groups.allSatisfy { $0 <= limits.rowGroupRowsMax }, "seed \(choices.number)")
       #expect(staged.files.map(\.statistics.rowCount).reduce(0, +) == 3_000)
       try area.abandon()
       return staged.files
@@ -104,7 +102,7 @@ import VarveTables
         EngineLimits(parallelism: parallelism, rowGroupRowsMax: rows, rowGroupBytesMax: bytes, partBytesMax: part)
       }
       let once = try write(batches, limits(1))
-      #expect(try write([whole], limits(3)) == once, "seed \(seed)")
+      #expect(try write([whole], limits(3)) == once, "seed \(choices.number)")
       #expect((once.count > 1) == (part < 1 << 30))
     }
   }

@@ -1,3 +1,4 @@
+import Given
 import Testing
 import VarveLake
 import VarveSQLite
@@ -136,9 +137,7 @@ struct ModelTable {
 @Suite struct EngineModelTests {
   @Test(arguments: 0..<24)
   func `every pattern does what the model does`(_ number: UInt64) throws {
-    let seed = SeededChoices.seed &+ number
-    print("VARVE_TEST_SEED=\(seed)")
-    var choices = SeededChoices(seed: seed)
+    var choices = Seed("patterns, \(number)")
     let partitionings: [[String]] = [[], ["market"], ["market", "week(seen)"], ["sku"], ["gone", "day(at)"]]
     let keys: [[String]] = [["sku"], ["sku", "lot"], []]
     let partitionBy = partitionings[Int(number) % partitionings.count]
@@ -162,7 +161,7 @@ struct ModelTable {
       let rows = feed(feedSchema, key, &choices)
       let pattern = self.pattern(table, rows, &choices)
       let absentIsNull = choices.chance(15)
-      let comment: Comment = "seed \(seed), step \(step): \(pattern)"
+      let comment: Comment = "seed \(choices.number), step \(step): \(pattern)"
       var expected = model
       expected.widen(to: newSchema)
       var counts: ModelTable.Counts?
@@ -206,10 +205,10 @@ struct ModelTable {
       try checkDiff(table, before, model, comment)
       versions.append((table.contents, found))
     }
-    for (contents, rows) in versions { #expect(try table.rows(of: contents) == rows, "seed \(seed)") }
+    for (contents, rows) in versions { #expect(try table.rows(of: contents) == rows, "seed \(choices.number)") }
   }
 
-  private func grow(_ schema: inout Schema, _ choices: inout SeededChoices) {
+  private func grow(_ schema: inout Schema, _ choices: inout Seed) {
     let widenings: [(String, DataType)] = [
       ("price", .double), ("price", .decimal(precision: 22, scale: 2)), ("rate", .decimal(precision: 9, scale: 4)),
       ("lot", .decimal(precision: 25, scale: 0)), ("seen", .date),
@@ -224,7 +223,7 @@ struct ModelTable {
     }
   }
 
-  private func feed(_ schema: Schema, _ key: [String], _ choices: inout SeededChoices) -> [Row] {
+  private func feed(_ schema: Schema, _ key: [String], _ choices: inout Seed) -> [Row] {
     let missing = Set(schema.fields.map(\.name).filter { !key.contains($0) && choices.chance(15) } as [String])
     let sparse = Set(schema.fields.map(\.name).filter { !key.contains($0) && choices.chance(15) } as [String])
     var used: Set<[Value]> = []
@@ -242,7 +241,7 @@ struct ModelTable {
     return rows
   }
 
-  private func value(_ field: Field, isKey: Bool, _ choices: inout SeededChoices) -> Value {
+  private func value(_ field: Field, isKey: Bool, _ choices: inout Seed) -> Value {
     if !isKey, choices.chance(12) { return .null }
     let number = Int64.random(in: 0..<12, using: &choices)
     switch field.type {
@@ -259,7 +258,7 @@ struct ModelTable {
     }
   }
 
-  private func pattern(_ table: EngineTable, _ feed: [Row], _ choices: inout SeededChoices) -> WritePattern {
+  private func pattern(_ table: EngineTable, _ feed: [Row], _ choices: inout Seed) -> WritePattern {
     let isKeyed = !table.key.isEmpty
     // A column that no row has is not in the feed, and so cannot decide.
     let newest = feed.contains { $0["seen"] != nil } && choices.chance(40) ? "seen" : nil

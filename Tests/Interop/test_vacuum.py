@@ -99,6 +99,43 @@ def test_a_vacuum_of_another_engine_is_told_from_loss(warehouse, tmp_path):
     assert peers.ordered(warehouse.rows("t", ["id"]), ["id"]) == peers.ordered(expected[4], ["id"])
 
 
+def test_deletion_vectors_of_another_engine_go_with_the_versions_that_need_them(warehouse, spark):
+    """Written by Sail: each deletion leaves the data file where it is, and a new file of vectors beside it."""
+    table = warehouse.table("t")
+    table.parent.mkdir()
+    location = f"USING delta LOCATION 'file://{table}' TBLPROPERTIES ('delta.enableDeletionVectors'='true')"
+    for act in (f"CREATE TABLE struck (id BIGINT) {location}", "INSERT INTO struck SELECT id FROM range(100)",
+                "DELETE FROM struck WHERE id < 10", "DELETE FROM struck WHERE id >= 95",
+                "DELETE FROM struck WHERE id = 50"):  # fmt: skip
+        spark.sql(act).collect()
+    bounds = {1: (0, 100), 2: (10, 100), 3: (10, 95)}
+    expected = {version: set(range(*span)) for version, span in bounds.items()} | {4: set(range(10, 95)) - {50}}
+
+    def vectors():
+        return {path.name for path in table.rglob("deletion_vector_*.bin") if "_varve" not in path.parts}
+
+    def ids(version):
+        return {row["id"] for row in warehouse.rows(f"t@{version}", ["id"])}
+
+    assert len(vectors()) == 3 and all(ids(version) == expected[version] for version in expected)
+    spare = table / "deletion_vector_0b5a3c2e-4a21-4f0e-9a51-0123456789ab.bin"
+    spare.write_bytes(b"1")
+    before = vectors()
+    report = vacuum(warehouse, "--keep-versions", "1", "--apply")
+    kinds = [file["kind"] for file in report["files"]]
+    assert kinds == ["deletion vectors"] * 2 and fates(report) == {0: "shared", 1: "shared", 2: "removed", 3: "removed", 4: "kept"}
+    # What another engine may be about to commit stays.
+    assert len(vectors()) == 2 and spare.name in vectors()
+    assert ids(4) == expected[4] == {row["id"] for row in peers.spark_rows(spark, table, 4)} and ids(1) == expected[1]
+    assert "was vacuumed" in warehouse.run("query", 'SELECT * FROM "t@3"', code=3).err
+    assert warehouse.run("--json", "verify", "t").json[0]["whole"]
+    assert "versions 2 to 3 can be read again" in warehouse.run("vacuum", "t", "--undo").out
+    assert vectors() == before and all(ids(version) == expected[version] for version in expected)
+    old = warehouse.run("--json", "vacuum", "t", "--keep-versions", "9", VARVE_CLOCK="2034-10-06T12:00:00Z").json
+    assert [(file["path"], file["kind"]) for file in old["files"]] == [(spare.name, "orphan")]
+    warehouse.run("verify", "t")
+
+
 def test_writers_and_vacuums_at_once_lose_nothing(warehouse, tmp_path):
     warehouse.ingest(ndjson(tmp_path / "0.ndjson", [{"id": 0}], {"id": "int64"}), "--into", "t", "--key", "id")
     environment = {k: v for k, v in warehouse.environment.items() if k not in ("VARVE_SEED", "VARVE_CLOCK")}

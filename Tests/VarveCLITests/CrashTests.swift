@@ -329,6 +329,10 @@ import Testing
     #expect(calls[..<record].contains { $0.name == "fsync" && $0.path == draft })
     let named = try #require(calls[record...].firstIndex { $0.name == "fsync" && $0.path.hasSuffix("_varve/vacuums") })
     #expect(moves.count == 4 && named < moves[0])
+    // A power cut must not bring back a proxy that names what was removed.
+    let swept = try #require(calls.firstIndex { $0.name == "unlink" && $0.path.contains("_varve/proxy/shards/") })
+    let shown = try #require(calls.firstIndex { $0.newPath?.hasSuffix("t/_proxy.json") == true })
+    #expect(calls[shown..<swept].contains { $0.name == "fsync" && $0.path.hasSuffix("warehouse/t") })
     // Where the files went is durable before the command ends.
     let last = calls[moves[moves.count - 1]...]
     #expect(last.contains { $0.name == "fsync" && $0.path.contains("_varve/trash/") || $0.name == "syncfs" })
@@ -381,6 +385,8 @@ import Testing
         for version in 1...4 { #expect(try trial.rows("\"t@\(version)\"") == rows[version - 1], "call \(call)") }
       } else {
         #expect(try trial.run(["query", "SELECT * FROM \"t@1\""]).exitCode == 3, "call \(call)")
+        let left = try trial.run(["--json", "vacuum", "t", "--keep-versions", "1"]).output
+        #expect(left.contains(#""files": [],"#) && left.contains(#""files": 0"#), "call \(call): \(left)")
       }
       #expect(try trial.run(["ingest", "3.csv", "--into", "t", "--reingest"]).exitCode == 0, "call \(call)")
       try check("call \(call), after an ingest")

@@ -100,6 +100,43 @@ import VarveTables
     #expect(try damage(lake) == [])
   }
 
+  @Test func `a vacuum removes shards that nothing names, and leaves what all that follows needs`() throws {
+    let lake = try lake()
+    let table = try lake.table()
+    try table.publish(35, mode: .pinned, reason: "a test")
+    func vacuum() throws -> Vacuum.Report {
+      var retention = Retention()
+      retention.versions = 1_000
+      let vacuum = Vacuum(
+        table, in: lake.warehouse, retention: retention, clock: WallClock { lake.time.withLock { $0 } })
+      let planned = try vacuum.plan()
+      let done = try vacuum.apply()
+      #expect(planned.plan.shards == done.plan.shards && done.plan.files.isEmpty)
+      return done
+    }
+    func shards() throws -> Set<String> { Set(try files(lake).filter { $0.contains("/shards/") }) }
+    let before = try shards()
+    let gone = try vacuum().plan.shards
+    // Two of the proxy, and two of the sum of history at version 32.
+    #expect(try shards() == before.subtracting(gone.map(\.path)) && shards().count == 4 && gone.count > 60)
+    #expect(try damage(lake) == [] && vacuum().plan.shards.isEmpty)
+    // Each version can still be shown and gone on from, and each file be made again.
+    try table.publish(7, mode: .pinned, reason: "a test")
+    #expect(try damage(lake) == [])
+    try lake.append([(["DE"], "german anew"), (["FR"], "french")])
+    #expect(try damage(lake) == [] && vacuum().plan.shards.count > 0 && damage(lake) == [])
+    let state = "_varve/state/00000000000000000032.json"
+    let whole = try read(lake, state)
+    try put(lake, state, whole.dropLast(9))
+    let kept = try shards()
+    #expect(try vacuum().plan.shards.isEmpty && shards() == kept && damage(lake).count == 1)
+    try put(lake, state, whole)
+    try put(lake, try #require(kept.first), nil)
+    #expect(try vacuum().plan.shards.isEmpty && damage(lake).count == 1)
+    #expect(try Repair(table).run().audit.damage == [])
+    #expect(try shards() == kept)
+  }
+
   @Test func `two files that changed places are both named, and put back`() throws {
     let lake = try lake(commits: 4)
     let parts = try files(lake).filter { $0.hasSuffix(".parquet") && $0.contains("market=DE") }

@@ -53,7 +53,7 @@ public struct VacuumReport: Sendable {
     public var path: String
     /// How many bytes.
     public var byteCount: Int
-    /// `data`, `change set` or `orphan`.
+    /// `data`, `deletion vectors` (of another engine), `change set`, `orphan` or `shard`.
     public var kind: String
   }
 
@@ -77,13 +77,17 @@ public struct VacuumReport: Sendable {
   public var versions: [Version]
   /// What goes to the trash, by path.
   public var files: [File]
+  /// Shards of the table's index that nothing names any more. They follow from the log, and are removed at once.
+  public var shards: [File]
   /// What lies in the trash.
   public var trash: [Trash]
   /// Of what was purged from the trash, or would be.
   public var purgedByteCount: Int
 
-  /// How many bytes.
+  /// How many bytes go to the trash.
   public var byteCount: Int { files.reduce(0) { $0 + $1.byteCount } }
+  /// How many bytes are removed at once.
+  public var shardByteCount: Int { shards.reduce(0) { $0 + $1.byteCount } }
 }
 
 /// What a vacuum took and was brought back.
@@ -121,7 +125,7 @@ extension Warehouse {
     let report = try request.applies ? vacuum.apply() : vacuum.plan()
     return VacuumReport(
       table: table.name, isApplied: report.isApplied, versions: report.plan.versions.map(VacuumReport.Version.init),
-      files: report.plan.files.map { .init(path: $0.path, byteCount: $0.byteCount, kind: $0.kind.rawValue) },
+      files: report.plan.files.map(VacuumReport.File.init), shards: report.plan.shards.map(VacuumReport.File.init),
       trash: report.trash.map {
         .init(
           timestamp: timeText($0.timestamp), purgeTime: timeText($0.purgeTime), fileCount: $0.fileCount,
@@ -159,6 +163,12 @@ extension Warehouse {
       if let version = try ledger.deliveredVersion(of: table, to: target) { note(version, "delivered to \(target)") }
     }
     return needs
+  }
+}
+
+extension VacuumReport.File {
+  init(_ file: VacuumPlan.File) {
+    self.init(path: file.path, byteCount: file.byteCount, kind: file.kind.rawValue)
   }
 }
 

@@ -26,8 +26,12 @@ extension Session {
       ]
     }
     for line in lines.lines(width: output.width, style: output.style) { try output.writeLine(line) }
-    for (kind, name) in [("change set", "inputs of executions"), ("orphan", "files of no version")] {
-      let files = report.files.filter { $0.kind == kind }
+    let kinds = [
+      ("deletion vectors", "deletion vectors"), ("change set", "inputs of executions"),
+      ("orphan", "files of no version"), ("shard", "shards of the index"),
+    ]
+    for (kind, name) in kinds {
+      let files = (report.files + report.shards).filter { $0.kind == kind }
       if !files.isEmpty {
         try output.writeLine("\(name): \(sizes(files.count, files.reduce(0) { $0 + $1.byteCount }))")
       }
@@ -78,12 +82,17 @@ private func why(_ version: VacuumReport.Version) -> String {
 
 private func sentence(on report: VacuumReport) -> String {
   let removed = report.versions.filter { $0.fate == "removed" }.map(\.version)
-  if report.files.isEmpty { return "\(report.table): nothing to remove" }
+  if report.files.isEmpty && report.shards.isEmpty { return "\(report.table): nothing to remove" }
   let versions = removed.isEmpty ? "" : "\(removed.count == 1 ? "version" : "versions") \(list(removed)), "
-  let size = sizes(report.files.count, report.byteCount)
-  return report.isApplied
-    ? "\(report.table): \(versions)\(size) moved to the trash"
-    : "\(report.table): \(versions)\(size) would go; --apply does it"
+  guard report.isApplied else {
+    let size = sizes(report.files.count + report.shards.count, report.byteCount + report.shardByteCount)
+    return "\(report.table): \(versions)\(size) would go; --apply does it"
+  }
+  let acts = [
+    report.files.isEmpty ? nil : "\(sizes(report.files.count, report.byteCount)) moved to the trash",
+    report.shards.isEmpty ? nil : "\(sizes(report.shards.count, report.shardByteCount)) removed",
+  ]
+  return "\(report.table): \(versions)\(acts.compactMap { $0 }.joined(separator: ", "))"
 }
 
 func sizes(_ files: Int, _ bytes: Int) -> String {
@@ -116,6 +125,7 @@ private func json(of report: VacuumReport) -> JSONValue {
     "files": .array(
       report.files.map { ["path": .init($0.path), "bytes": .init($0.byteCount), "kind": .init($0.kind)] }),
     "bytes": .init(report.byteCount),
+    "shards": ["files": .init(report.shards.count), "bytes": .init(report.shardByteCount)],
     "trash": .array(
       report.trash.map {
         [

@@ -204,7 +204,8 @@ let vacuumCommand = Command(
     "A version stays if any of these keeps it. Whatever is asked for, these stay: the newest, what readers are shown, "
       + "those with a tag or a hold, those that a delivery needs, and those that somebody is reading.",
     "Files that no version needs which stays move to the table's trash, and are purged by the first vacuum after their "
-      + "time is over. The log and the manifests stay, so that history is whole.",
+      + "time is over. The log and the manifests stay, so that history is whole. Shards of the index that nothing names "
+      + "are removed at once.",
   ],
   examples: [
     ("varve vacuum products --keep-versions 10", "see what would go"),

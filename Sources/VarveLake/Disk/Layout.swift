@@ -55,6 +55,7 @@ package enum Layout {
   /// One publication, kept after the proxy has moved on; `ordinal` counts them from 0.
   package static func proxyPast(_ ordinal: Int64) -> String { "\(proxyHistory)/\(digits(ordinal, 20)).json" }
   package static func proxyShard(_ sha256: String) -> String { "\(proxyShards)/\(sha256).json" }
+  static func isProxyShard(_ path: String) -> Bool { path == proxyShard(String(name(path).prefix(64))) }
   /// Shards on their way; the directory is there while an update runs, and after one that died.
   static let proxyShardDrafts = "_varve/proxy/drafts"
   static func proxyShardDraft(_ sha256: String) -> String { "\(proxyShardDrafts)/\(sha256).json" }

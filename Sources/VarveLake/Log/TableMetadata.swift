@@ -70,7 +70,6 @@ package struct TableMetadata: Hashable, Sendable {
     /// `true`: the table is write-once (`Immutability`); and for how many days, without which it is for ever.
     case immutable = "varve.immutable"
     case immutableDays = "varve.immutableDays"
-    case retention = "varve.retention"
     case withOrigin = "varve.withOrigin"
     /// 1 to 22; absent: 3.
     case zstdLevel = "varve.zstdLevel"

@@ -155,12 +155,14 @@ extension Audit {
 
   // MARK: Shards
 
+  /// Those of the proxy and of the sums of history must be there; the others are whole, or were removed.
   func checkShards() throws {
-    let needed = sums.filter { version, _ in
-      (try? Proxy.read(storage))?.version == version || witnesses[version] != nil
+    var needed = Set([(try? Proxy.read(storage))?.version].compactMap { $0 })
+    for version in try storage.list(Layout.states).compactMap(Layout.version(ofLogName:)) {
+      if try StateBlock.read(version, log) != nil { needed.insert(version) }
     }
     var expected: [String: [UInt8]] = [:]
-    for (_, sum) in needed { expected.merge(sum.shards) { one, _ in one } }
+    for (_, sum) in sums.filter({ needed.contains($0.key) }) { expected.merge(sum.shards) { one, _ in one } }
     var seen = Set<String>()
     for name in try storage.list(Layout.proxyShards) {
       let path = Layout.join(Layout.proxyShards, name)

@@ -8,7 +8,11 @@ internal import VarveTables
 /// | plan | what is live where, from the log | nothing |
 /// | **record** | `_varve/vacuums/<n>.json`, durable: from here on these versions count as vacuumed | files in their places; the next vacuum takes them |
 /// | move | each file to `_varve/trash/<n>/` | some moved; the next vacuum takes the rest |
+/// | sweep | the proxy made durable, then shards that nothing names removed | some removed; the next removes the rest |
 /// | purge | older trash, whose time is over, is removed | some of it removed; the next purges the rest |
+///
+/// Shards are read and written under the table's lock only, which is held here. Of a proxy that only follows the log a
+/// power cut may bring an older one back, which names older shards: so it is made durable before any of them goes.
 ///
 /// Log, manifests and history stay: what a vacuumed version was, and where it came from, can still be told.
 package struct Vacuum {
@@ -78,6 +82,10 @@ package struct Vacuum {
     for version in plan.versions where version.fate != .removed { lease.release(version.version) }
     let told = try Vacuums.read(storage).records.last?.versions ?? []
     if !plan.files.isEmpty || told != plan.vacuumed.ranges { try move(plan, at: now) }
+    if !plan.shards.isEmpty {
+      try Proxy.read(storage)?.write(storage, isDurable: true)
+      for shard in plan.shards { try storage.removeIfPresent(shard.path) }
+    }
     var report = Report(plan: plan, isApplied: true)
     for trash in try Vacuum.trash(storage, grace: graceMilliseconds) {
       if trash.purgeTime <= now {

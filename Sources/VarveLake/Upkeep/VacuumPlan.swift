@@ -50,10 +50,13 @@ package struct VacuumPlan: Sendable {
   package struct File: Hashable, Sendable {
     package enum Kind: String, Sendable {
       case data
+      /// Deletion vectors of another engine.
+      case vectors = "deletion vectors"
       /// Kept input of an execution.
       case changeSet = "change set"
       /// Of no version: what another engine left behind.
       case orphan
+      case shard
     }
 
     package var path: String
@@ -64,8 +67,10 @@ package struct VacuumPlan: Sendable {
   package var table: String
   /// Oldest first.
   package var versions: [Version] = []
-  /// By path.
+  /// What goes to the trash, by path.
   package var files: [File] = []
+  /// Shards of the index that nothing names. They follow from the log, so they need no trash.
+  package var shards: [File] = []
 
   package var byteCount: Int { files.reduce(0) { $0 + $1.byteCount } }
 
@@ -89,11 +94,14 @@ struct VacuumPlanning {
   /// Whether somebody reads a version.
   let isRead: (Int64) throws -> Bool
 
-  private var storage: Storage { table.storage }
+  var storage: Storage { table.storage }
 
   /// When a file is live, in the order of versions.
-  private struct Life {
+  struct Life {
     var byteCount: Int
+    var kind = VacuumPlan.File.Kind.data
+    /// How many live files need it: one has the vectors of many.
+    var userCount = 0
     var spans: [ClosedRange<Int64>] = []
     /// Live since that version, and still.
     var since: Int64?
@@ -125,7 +133,7 @@ struct VacuumPlanning {
     let kept = reasons.keys.sorted()
     var plan = VacuumPlan(table: table.name)
     for (path, life) in lives where life.isThere && !life.spans.contains(where: { kept.hasMember(in: $0) }) {
-      plan.files.append(.init(path: path.text, byteCount: life.byteCount, kind: .data))
+      plan.files.append(.init(path: path.text, byteCount: life.byteCount, kind: life.kind))
       let last = Int(life.spans[life.spans.count - 1].upperBound - first)
       versions[last].freedFileCount += 1
       versions[last].freedByteCount += life.byteCount
@@ -147,6 +155,7 @@ struct VacuumPlanning {
     plan.files += try changeSets()
     plan.files += try orphans(but: lives)
     plan.files.sort { ExactText($0.path) < ExactText($1.path) }
+    plan.shards = try unnamedShards()
     return plan
   }
 
@@ -155,16 +164,38 @@ struct VacuumPlanning {
     let first = try storage.list(Layout.log).compactMap(Layout.version(ofLogName:)).min() ?? 0
     var lives: [ExactText: Life] = [:]
     var (fileCount, byteCount) = (0, 0)
+    func begin(_ path: ExactText, _ fresh: @autoclosure () throws -> Life, at version: Int64) rethrows {
+      var life = try lives[path] ?? fresh()
+      life.userCount += 1
+      if life.since == nil {
+        life.since = version
+        fileCount += 1
+        byteCount += life.byteCount
+      }
+      lives[path] = life
+    }
+    func end(_ path: ExactText, at version: Int64) {
+      guard var life = lives[path], let since = life.since else { return }
+      life.userCount -= 1
+      if life.userCount == 0 {
+        life.since = nil
+        if since < version { life.spans.append(since...(version - 1)) }
+        fileCount -= 1
+        byteCount -= life.byteCount
+      }
+      lives[path] = life
+    }
+    var live = Set<FileKey>()
     func add(_ action: AddAction, at version: Int64) throws {
       guard let path = LogPath.decode(action.path).map(ExactText.init) else {
         throw Problem(.refused, at: [table.name], "the log names a file outside the table: \(action.path)")
       }
-      var life = lives[path] ?? Life(byteCount: action.byteCount)
-      guard life.since == nil else { return }
-      life.since = version
-      lives[path] = life
-      fileCount += 1
-      byteCount += life.byteCount
+      guard live.insert(action.key).inserted else { return }
+      try begin(path, Life(byteCount: action.byteCount), at: version)
+      if let vectors = try vectors(action.deletionVector) {
+        let byteCount = try storage.status(vectors.text)?.byteCount ?? 0
+        begin(vectors, Life(byteCount: byteCount, kind: .vectors), at: version)
+      }
     }
     func note(_ entry: LogEntry) {
       versions.append(
@@ -180,18 +211,21 @@ struct VacuumPlanning {
     for version in (first > 0 ? first + 1 : first)...max(head, first) {
       let entry = try table.log.entry(existing: version)
       for remove in entry.removes {
-        guard let path = LogPath.decode(remove.path).map(ExactText.init), let since = lives[path]?.since else {
+        guard let path = LogPath.decode(remove.path).map(ExactText.init), live.remove(remove.key) != nil else {
           continue
         }
-        lives[path]!.since = nil
-        if since < version { lives[path]!.spans.append(since...(version - 1)) }
-        fileCount -= 1
-        byteCount -= lives[path]!.byteCount
+        end(path, at: version)
+        if let vectors = try vectors(remove.deletionVector) { end(vectors, at: version) }
       }
       for action in entry.adds { try add(action, at: version) }
       note(entry)
     }
     return lives
+  }
+
+  /// The file of a vector that lies in one of the table.
+  private func vectors(_ vector: DeletionVector?) throws -> ExactText? {
+    try vector?.path(in: storage).map(ExactText.init)
   }
 
   /// Of how many of these files each version consists.
@@ -252,7 +286,7 @@ struct VacuumPlanning {
   }
 
   /// The executions that must be able to run again.
-  private func runs() throws -> [ExecutionState.Run] {
+  func runs() throws -> [ExecutionState.Run] {
     let current = try ExecutionState(table.history()).current
     return Array(current.suffix(retention.executions ?? current.count))
   }
@@ -265,52 +299,6 @@ struct VacuumPlanning {
   static func day(_ milliseconds: Int64) -> String {
     Value.timestamp(milliseconds &* 1000).text ?? "\(milliseconds)"
   }
-
-  // MARK: What is no data of a version
-
-  /// Inputs of executions that none of those that may run again would replay.
-  private func changeSets() throws -> [VacuumPlan.File] {
-    let needed = Set(try runs().map { ExactText(Layout.changeSet($0.key.description, $0.fingerprint)) })
-    let all = Set(
-      try ExecutionState(table.history()).runs.map { ExactText(Layout.changeSet($0.key.description, $0.fingerprint)) })
-    var files: [VacuumPlan.File] = []
-    for execution in try storage.list(Layout.changeSets) {
-      for fingerprint in try storage.list(Layout.join(Layout.changeSets, execution)) {
-        let directory = Layout.changeSet(execution, fingerprint)
-        guard !needed.contains(ExactText(directory)) else { continue }
-        for name in try storage.list(directory) {
-          let path = Layout.join(directory, name)
-          guard let status = try storage.status(path), status.isRegular else { continue }
-          // One of no version may belong to a commit that is under way.
-          guard all.contains(ExactText(directory)) || isOld(status) else { continue }
-          files.append(.init(path: path, byteCount: status.byteCount, kind: .changeSet))
-        }
-      }
-    }
-    return files
-  }
-
-  /// Data files that no entry names.
-  private func orphans(but lives: [ExactText: Life]) throws -> [VacuumPlan.File] {
-    var files: [VacuumPlan.File] = []
-    func walk(_ path: String) throws {
-      guard let status = try storage.status(path) else { return }
-      if status.isDirectory {
-        for name in try storage.list(path) where !name.hasPrefix("_") && !name.hasPrefix(".") {
-          try walk(Layout.join(path, name))
-        }
-      } else if status.isRegular, path.hasSuffix(".parquet"), lives[ExactText(path)] == nil, isOld(status) {
-        files.append(.init(path: path, byteCount: status.byteCount, kind: .orphan))
-      }
-    }
-    for name in try storage.list("")
-    where !name.hasPrefix("_") && !name.hasPrefix(".") && name != Layout.icebergMetadata {
-      try walk(name)
-    }
-    return files
-  }
-
-  private func isOld(_ status: Storage.Status) -> Bool { status.modificationMilliseconds <= now - orphanMilliseconds }
 }
 
 extension [Int64] {

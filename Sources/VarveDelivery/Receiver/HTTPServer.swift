@@ -33,7 +33,8 @@ package final class HTTPServer {
     package init(bodyBytesMax: Int) { self.bodyBytesMax = bodyBytesMax }
   }
 
-  package struct Reply: Sendable {
+  /// Made and sent by its connection's thread, so what it streams from need not be safe for others.
+  package struct Reply {
     package var status = 200
     package var headers: [(String, String)] = []
     package var body: [UInt8] = []
@@ -43,7 +44,7 @@ package final class HTTPServer {
     /// A whole answer that goes out first, so that there are two.
     package var answerBefore: [UInt8] = []
     /// Gives the body piece by piece, in place of `body`; nil ends it, an error breaks the connection off.
-    package var stream: (@Sendable () throws -> [UInt8]?)?
+    package var stream: (() throws -> [UInt8]?)?
 
     package init(_ status: Int = 200, _ body: [UInt8], headers: [(String, String)] = []) {
       self.status = status
@@ -234,7 +235,7 @@ private final class Handling: Sendable {
   }
 
   private func send(
-    _ reply: HTTPServer.Reply, _ stream: @escaping @Sendable () throws -> [UInt8]?, _ connection: OpaquePointer
+    _ reply: HTTPServer.Reply, _ stream: @escaping () throws -> [UInt8]?, _ connection: OpaquePointer
   ) -> Int32 {
     let pieces = Unmanaged.passRetained(Pieces(stream))
     let made = MHD_create_response_from_callback(

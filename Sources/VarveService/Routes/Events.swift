@@ -12,8 +12,7 @@ protocol Watch: AnyObject {
 }
 
 /// What a watch finds as server-sent events, and a comment now and then so that nobody takes the connection for dead.
-// Only the connection's thread calls it.
-final class ServerSentEvents: @unchecked Sendable {
+final class ServerSentEvents {
   private let desk: ServiceDesk
   private let watch: any Watch
   private static let looksPerComment = 20

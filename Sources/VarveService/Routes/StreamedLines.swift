@@ -3,10 +3,7 @@ internal import VarveDelivery
 internal import VarveJSON
 
 /// The rows of a version as lines.
-///
-/// Used by one connection's thread at a time, which is why it may be handed to it unchecked.
-// Only the connection's thread calls it.
-final class RowLines: @unchecked Sendable {
+final class RowLines {
   private let records: VersionRecords
   private var left: Int
 
@@ -31,8 +28,7 @@ final class RowLines: @unchecked Sendable {
 }
 
 /// What differs, as lines.
-// Only the connection's thread calls it.
-final class ChangeLines: @unchecked Sendable {
+final class ChangeLines {
   private let difference: Difference
   private let names: [String]
   private static let changesPerPiece = 500

@@ -16,17 +16,10 @@ extension HTTPServer.Reply {
     HTTPServer.Reply(200, bytes, headers: [("Content-Type", type)] + guards)
   }
 
-  static func streamed(type: String, _ next: @escaping @Sendable () throws -> [UInt8]?) -> HTTPServer.Reply {
+  static func streamed(type: String, _ next: @escaping () throws -> [UInt8]?) -> HTTPServer.Reply {
     var reply = HTTPServer.Reply(200, [], headers: [("Content-Type", type)] + guards)
     reply.stream = next
     return reply
-  }
-
-  /// A body whose field is wrong, in the shape of FastAPI beside the sentence.
-  static func invalid(_ field: String?, _ sentence: String, type: String) -> HTTPServer.Reply {
-    let place: [JSONValue] = ["body"] + (field.map { [.string($0)] } ?? [])
-    let detail: JSONValue = [["type": .string(type), "loc": .array(place), "msg": .string(sentence)]]
-    return json(["status": 422, "error": .string(sentence), "detail": detail], status: 422)
   }
 
   static func problem(_ problem: Problem) -> HTTPServer.Reply {
@@ -43,13 +36,26 @@ extension HTTPServer.Reply {
 
 /// An answer that is thrown.
 struct Refusal: Error {
-  var reply: HTTPServer.Reply
+  let status: Int
+  let sentence: String
+  /// What FastAPI says of a body whose field is wrong.
+  private var detail: JSONValue?
 
-  init(_ status: Int, _ sentence: String) { reply = .sentence(status, sentence) }
-  init(_ reply: HTTPServer.Reply) { self.reply = reply }
-}
+  init(_ status: Int, _ sentence: String) {
+    self.status = status
+    self.sentence = sentence
+  }
 
-extension Refusal {
-  /// The error of its answer.
-  var sentence: String { (try? JSONValue(parsing: reply.body))?["error"]?.string ?? "refused" }
+  /// A body whose field is wrong, in the shape of FastAPI beside the sentence.
+  static func invalid(_ field: String?, _ sentence: String, type: String) -> Refusal {
+    let place: [JSONValue] = ["body"] + (field.map { [.string($0)] } ?? [])
+    var refusal = Refusal(422, sentence)
+    refusal.detail = [["type": .string(type), "loc": .array(place), "msg": .string(sentence)]]
+    return refusal
+  }
+
+  var reply: HTTPServer.Reply {
+    guard let detail else { return .sentence(status, sentence) }
+    return .json(["status": JSONValue(status), "error": .string(sentence), "detail": detail], status: status)
+  }
 }

@@ -15,7 +15,7 @@ struct CallbackRequest {
 
   init(_ body: [UInt8]) throws {
     guard let json = try? JSONValue(parsing: body), let members = json.object else {
-      throw Refusal(.invalid(nil, "The body must be a JSON object.", type: "json_invalid"))
+      throw Refusal.invalid(nil, "The body must be a JSON object.", type: "json_invalid")
     }
     // Types come first, then what is missing, in the order of the messages that callers know.
     let path = try CallbackRequest.text(members, "file_path")
@@ -46,10 +46,10 @@ struct CallbackRequest {
     case nil, .null?: return ""
     case .string(let text)?:
       guard !text.utf8.contains(0) else {
-        throw Refusal(.invalid(key, "\(key) must not hold a NUL.", type: "string_type"))
+        throw Refusal.invalid(key, "\(key) must not hold a NUL.", type: "string_type")
       }
       return text
-    default: throw Refusal(.invalid(key, "\(key) must be a text.", type: "string_type"))
+    default: throw Refusal.invalid(key, "\(key) must be a text.", type: "string_type")
     }
   }
 
@@ -57,10 +57,10 @@ struct CallbackRequest {
   private static func count(_ members: JSONObject, _ key: String, max: Int) throws -> Int {
     guard let value = members[key], !value.isNull else { return 0 }
     guard let count = value.int ?? value.string.flatMap({ Int($0) }) else {
-      throw Refusal(.invalid(key, "\(key) must be a whole number.", type: "int_type"))
+      throw Refusal.invalid(key, "\(key) must be a whole number.", type: "int_type")
     }
     guard (0...max).contains(count) else {
-      throw Refusal(.invalid(key, "\(key) must be from 1 to \(max).", type: "range"))
+      throw Refusal.invalid(key, "\(key) must be from 1 to \(max).", type: "range")
     }
     return count
   }
@@ -68,7 +68,7 @@ struct CallbackRequest {
   private static func flag(_ members: JSONObject, _ key: String) throws -> Bool {
     guard let value = members[key], !value.isNull else { return false }
     guard let flag = value.boolean else {
-      throw Refusal(.invalid(key, "\(key) must be true or false.", type: "bool_type"))
+      throw Refusal.invalid(key, "\(key) must be true or false.", type: "bool_type")
     }
     return flag
   }

@@ -95,7 +95,7 @@ struct CallbackRule: Sendable {
       !url.contains("/../") && !url.contains("/./") && !url.lowercased().contains("%2e")
       && !url.hasSuffix("/..") && !url.contains("\\") && !url.contains("@")
     guard isPlain, url.hasPrefix("http://") || url.hasPrefix("https://") else {
-      throw Refusal(.invalid("callback_url", "callback_url must be a plain http or https URL.", type: "url"))
+      throw Refusal.invalid("callback_url", "callback_url must be a plain http or https URL.", type: "url")
     }
     let allowed =
       prefixes.isEmpty ? ["http://127.0.0.1", "http://localhost", "https://127.0.0.1", "https://localhost"] : prefixes

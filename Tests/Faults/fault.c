@@ -29,7 +29,7 @@ static void *real(const char *name) {
 static _Atomic long own_count;
 static _Atomic long *count = &own_count;
 static long kill_at, error_at, tear_at;
-static int error_code, error_stays, lies;
+static int error_code, error_stays, lies, names_all;
 static int log_file = -1;
 static char under[PATH_MAX];
 static char pause_call[16];
@@ -57,6 +57,7 @@ __attribute__((constructor)) static void start(void) {
     error_at = number("VARVE_FAULT_ERROR_AT");
     error_stays = number("VARVE_FAULT_ERROR_STAYS") != 0;
     lies = number("VARVE_FAULT_LIE") != 0;
+    names_all = number("VARVE_FAULT_NAMES_ALL") != 0;
     error_code = getenv("VARVE_FAULT_ERROR") ? errno_of(getenv("VARVE_FAULT_ERROR")) : EIO;
     if (getenv("VARVE_FAULT_UNDER") && !realpath(getenv("VARVE_FAULT_UNDER"), under)) abort();
     const char *pause = getenv("VARVE_FAULT_PAUSE_BEFORE");
@@ -105,7 +106,8 @@ static int concerns(const char *path) {
 enum fate { PASS, FAIL, TEAR };
 
 static enum fate fate(const char *call, const char *path, const char *other) {
-    if (!ready || !concerns(path)) return PASS;
+    // A file without a name is linked from /proc/self/fd.
+    if (!ready || !(concerns(path) || (other && concerns(other)))) return PASS;
     long this = atomic_fetch_add(count, 1) + 1;
     if (log_file >= 0) {
         char line[3 * PATH_MAX];
@@ -302,6 +304,10 @@ long syscall(long number, ...) {
     va_end(arguments);
     if (number == SYS_openat2) {
         const struct open_how *how = (const struct open_how *)argument[2];
+        if (names_all && (how->flags & O_TMPFILE) == O_TMPFILE) {
+            errno = EOPNOTSUPP;
+            return -1;
+        }
         if (how->flags & O_CREAT) { NAME_CALL("create", (int)argument[0], (const char *)argument[1]) }
     }
     return REAL(syscall)(number, argument[0], argument[1], argument[2], argument[3], argument[4], argument[5]);

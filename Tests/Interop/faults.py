@@ -81,13 +81,13 @@ def run(warehouse, *words, timeout=120, **faults):
 
 
 @contextlib.contextmanager
-def paused(warehouse, *words, before):
+def paused(warehouse, *words, before, **faults):
     """Runs `varve` up to the first call `before` (`link:_delta_log`), and to its end with `finish()`."""
     with tempfile.TemporaryDirectory() as directory:
         log = pathlib.Path(directory) / "log"
         process = subprocess.Popen(
             [str(binary()), *map(str, words)],
-            env=environment(warehouse, log, pause_before=before),
+            env=environment(warehouse, log, pause_before=before, **faults),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

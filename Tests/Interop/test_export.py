@@ -1,15 +1,18 @@
 """What `varve export` writes is what the version has: read back value by value by others, and by Varve itself."""
 
+import concurrent.futures
 import csv
 import datetime
 import json
+import os
+import stat
 from decimal import Decimal
 
 import openpyxl
 import python_calamine
 import pytest
 
-from faults import PROOF, run, seeded
+from faults import PROOF, paused, run, seeded
 
 SCHEMA = {
     "columns": [
@@ -213,27 +216,77 @@ def test_a_text_that_no_cell_holds_is_refused_with_its_row(warehouse, tmp_path):
     assert len(openpyxl.load_workbook(path).active["A2"].value) == 32_767
 
 
+def left(filled):
+    return sorted(file.name for file in filled.path.glob(".*") if file.name.endswith(".part"))
+
+
 @pytest.mark.parametrize("format", ["csv", "xlsx"])
 @pytest.mark.parametrize("force", [False, True])
-def test_an_export_that_is_killed_leaves_the_old_file_or_the_new_one(filled, format, force):
+@pytest.mark.parametrize("named", [False, True])
+def test_an_export_that_is_killed_leaves_the_old_file_or_the_new_one(filled, format, force, named):
     path = filled.path / f"out.{format}"
     words = ["export", "t", "--to", path] + (["--force"] if force else [])
     old = b"what was there" if force else None
+    system = {"names_all": 1} if named else {}
 
     def begin():
         path.write_bytes(old) if force else path.unlink(missing_ok=True)
 
     begin()
-    whole = run(filled, *words)
-    assert whole.code == 0
+    whole = run(filled, *words, **system)
+    assert whole.code == 0 and left(filled) == []
     new = path.read_bytes()
     calls = range(1, len(whole.calls) + 1)
     tables = filled.files().keys() - {path.name}
     for call in calls if PROOF else seeded("export").sample(calls, min(6, len(calls))):
         begin()
-        assert run(filled, *words, kill_at=call).code < 0
+        assert run(filled, *words, kill_at=call, **system).code < 0
+        where = f"killed at {call}: {whole.calls[call - 1]}"
         found = path.read_bytes() if path.exists() else None
-        assert found in (old, new), f"killed at {call}: {whole.calls[call - 1]}"
-        for left in filled.path.glob(".out.*.part"):
-            left.unlink()
-        assert filled.files().keys() - {path.name} == tables
+        assert found in (old, new), where
+        # What has a name aside goes with the next export; without one, nothing is left.
+        assert left(filled) in ([[], [f".out.{format}.part"]] if force or named else [[]]), where
+        begin()
+        assert run(filled, *words, **system).code == 0, where
+        assert path.read_bytes() == new and left(filled) == [], where
+        assert filled.files().keys() - {path.name} == tables, where
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_an_export_has_the_mode_that_the_umask_leaves(filled, named):
+    path = filled.path / "out.csv"
+    system = {"names_all": 1} if named else {}
+    before = os.umask(0o027)
+    try:
+        assert run(filled, "export", "t", "--to", path, **system).code == 0
+        assert stat.S_IMODE(path.stat().st_mode) == 0o640
+        # One that is replaced leaves its own.
+        path.chmod(0o604)
+        assert run(filled, "export", "t", "--to", path, "--force", **system).code == 0
+        assert stat.S_IMODE(path.stat().st_mode) == 0o604
+    finally:
+        os.umask(before)
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_two_exports_to_one_name_leave_one_of_them_whole(filled, named):
+    path = filled.path / "out.csv"
+    path.write_text("mine")
+    words = ["export", "t", "--to", path, "--force"]
+    system = {"names_all": 1} if named else {}
+    with paused(filled, *words, before="rename:out.csv.part", **system) as finish:
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            other = pool.submit(run, filled, *words, **system)
+            if named:
+                assert other.result().code == 3 and "being written by another process" in other.result().err
+                assert path.read_text() == "mine"
+            assert finish().code == 0
+            assert named or other.result().code == 0
+    assert path.read_text().startswith("sku,") and left(filled) == []
+
+
+def test_a_name_without_room_for_another_beside_it_is_exported_to(filled):
+    path = filled.path / ("ö" * 125 + ".csv")
+    for _ in range(2):
+        assert run(filled, "export", "t", "--to", path, "--force", names_all=1).code == 0
+    assert path.read_text().startswith("sku,") and left(filled) == []

@@ -21,10 +21,14 @@ int varve_sync_file_system(int fd) { return syncfs(fd); }
 int varve_open_beneath(int directory, const char *path, int flags, unsigned int mode) {
     struct open_how how = {
         .flags = (uint64_t)(unsigned int)flags,
-        .mode = (flags & O_CREAT) ? mode : 0,
+        .mode = (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE ? mode : 0,
         .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
     };
     return (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
+}
+
+int varve_open_unnamed(int directory, unsigned int mode) {
+    return varve_open_beneath(directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
 }
 
 int varve_copy_range(int from, int64_t from_offset, int to, int64_t to_offset, int64_t count) {

@@ -68,8 +68,8 @@ public struct ExportReport: Sendable {
 extension Warehouse {
   /// Writes a version or a query's answer to a file, row after row in bounded memory.
   ///
-  /// The file appears whole or not at all: it is written beside under a hidden name, synced and renamed. Ingested again
-  /// with the schema file of its table, it gives the same rows.
+  /// The file appears whole or not at all, and an export that is killed leaves the one that was there. Ingested again with
+  /// the schema file of its table, it gives the same rows.
   ///
   /// - Throws: a `Problem` of kind `refused` where a file is there and the request does not overwrite.
   public func export(_ request: ExportRequest) throws -> ExportReport {
@@ -80,7 +80,7 @@ extension Warehouse {
     }
     let (sql, version, title) = try source(request.source)
     let result = try query(sql)
-    let target = try ExportTarget(request.path, overwrites: request.overwrites, random: surroundings.random)
+    let target = try ExportTarget(request.path, overwrites: request.overwrites)
     do {
       let writer = try rowWriter(format, result.columns, target.file, title, request)
       var rowCount = 0
@@ -126,33 +126,28 @@ extension Warehouse {
   }
 }
 
-/// The file that an export becomes, and the hidden one beside it that is written first.
+/// The file that an export becomes.
 private struct ExportTarget {
-  let file: FileWriter
-  private let directory: Storage
+  var file: FileWriter { draft.file }
   private let path: String
-  private let name: String
-  private let draft: String
+  private let draft: FileDraft
   private let overwrites: Bool
 
-  init(_ path: String, overwrites: Bool, random: RandomSource) throws {
-    self.path = path
-    self.overwrites = overwrites
-    name = Layout.name(path)
+  init(_ path: String, overwrites: Bool) throws {
+    (self.path, self.overwrites) = (path, overwrites)
+    let name = Layout.name(path)
     guard !name.isEmpty, name != ".", name != ".." else {
       throw Problem(.usage, at: [path], "is no name for a file")
     }
-    let parent = path.contains("/") ? String(path.dropLast(name.utf8.count)) : "."
+    let parent = path.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(path[...$0]) } ?? "."
     guard let directory = try Storage.open(parent) else {
       throw Problem(.failed, at: [path], "the directory is not there", advice: "make it first")
     }
-    self.directory = directory
     if let there = try directory.status(name) {
       guard there.isRegular else { throw Problem(.refused, at: [path], "is there, and is no plain file") }
       guard overwrites else { throw ExportTarget.taken(path) }
     }
-    draft = ".\(name.prefix(100)).\(random.identifier().prefix(8)).part"
-    file = try directory.create(draft)
+    draft = try FileDraft(of: name, in: directory)
   }
 
   private static func taken(_ path: String) -> Problem {
@@ -160,14 +155,8 @@ private struct ExportTarget {
   }
 
   func publish() throws {
-    try file.sync()
-    if overwrites {
-      try directory.renameOver(draft, to: name)
-    } else {
-      guard try directory.rename(draft, to: name) else { throw ExportTarget.taken(path) }
-      try directory.sync()
-    }
+    guard try draft.publish(replacing: overwrites) else { throw ExportTarget.taken(path) }
   }
 
-  func discard() { try? directory.removeIfPresent(draft) }
+  func discard() { draft.discard() }
 }

@@ -15,6 +15,9 @@ int varve_sync_file_system(int fd);
 /// openat2(2) with RESOLVE_BENEATH, NO_SYMLINKS and NO_MAGICLINKS: never leaves `directory`, follows no link.
 int varve_open_beneath(int directory, const char *path, int flags, unsigned int mode);
 
+/// openat2(2) with O_TMPFILE: a new file in `directory` that has no name yet.
+int varve_open_unnamed(int directory, unsigned int mode);
+
 /// copy_file_range(2); falls back to read and write where the kernel refuses. Returns 0, or -1 with errno.
 int varve_copy_range(int from, int64_t from_offset, int to, int64_t to_offset, int64_t count);
 

@@ -21,9 +21,11 @@ package final class QuerySession {
   /// What the authorizer refused in the statement being prepared.
   private var refused: String?
   private var stopped: Problem?
+  private let repeatable: RepeatableFunctions?
   private weak var running: QueryResult?
 
-  package init(_ catalog: any QueryCatalog, limits: QueryLimits = QueryLimits()) throws {
+  /// One that is repeatable refuses what would give another answer another time: the clock, `random()`.
+  package init(_ catalog: any QueryCatalog, limits: QueryLimits = QueryLimits(), isRepeatable: Bool = false) throws {
     self.catalog = catalog
     budget = QueryBudget(limits)
     connection = try Connection()
@@ -33,6 +35,7 @@ package final class QuerySession {
       try SQLFunctions.register(connection)
       try SumFunctions.register(connection)
     } catch { throw error.problem("") }
+    repeatable = try isRepeatable ? RepeatableFunctions(connection) : nil
     sqlite3_limit(connection.handle, SQLITE_LIMIT_LENGTH, 256 << 20)
     let session = Unmanaged.passUnretained(self).toOpaque()
     sqlite3_set_authorizer(
@@ -116,6 +119,7 @@ package final class QuerySession {
     for table in tables where !keepingPlans { table.forget() }
     budget.start()
     stopped = nil
+    repeatable?.forget()
     while true {
       refused = nil
       do {
@@ -169,7 +173,8 @@ package final class QuerySession {
     switch action {
     case SQLITE_SELECT, SQLITE_RECURSIVE: return SQLITE_OK
     case SQLITE_FUNCTION:
-      guard second.map({ String(cString: $0) })?.lowercased() == "load_extension" else { return SQLITE_OK }
+      let name = second.map { String(cString: $0).lowercased() } ?? ""
+      if name != "load_extension" { return repeatable?.allows(name) == false ? SQLITE_DENY : SQLITE_OK }
     case SQLITE_READ:
       if let first, let second {
         let name = String(cString: first)
@@ -213,7 +218,7 @@ package final class QuerySession {
     for table in tables {
       if let failure = table.failure { return failure }
     }
-    if let stopped { return stopped }
+    if let problem = stopped ?? repeatable?.refused { return problem }
     guard let error = error as? SQLiteError else { return error }
     if let refused { return QueryProblems.refused(refused) }
     return QueryProblems.problem(

@@ -86,6 +86,41 @@ import VarveTables
     }
   }
 
+  @Test func `a select that would give other rows another time is refused, whatever its arguments come from`() throws {
+    let here = try TemporaryWarehouse()
+    let feed = "sku,at,day\nA,now,2024-01-31 23:30\n"
+    let refused = [
+      ("random()", "random()"), ("abs(random()) % 2", "random()"), ("randomblob(4)", "randomblob()"),
+      ("sqlite_version()", "sqlite_version()"), ("last_insert_rowid()", "last_insert_rowid()"),
+      ("CURRENT_TIMESTAMP", "CURRENT_TIMESTAMP"), ("current_date", "CURRENT_DATE"), ("CURRENT_TIME", "CURRENT_TIME"),
+      ("date('now')", "date('now')"), ("datetime('NOW', '+1 day')", "datetime('now')"), ("date()", "date()"),
+      ("time(at)", "time('now')"), ("julianday(at)", "julianday('now')"),
+      ("unixepoch(lower('NoW'))", "unixepoch('now')"),
+      ("strftime('%Y')", "strftime()"), ("strftime('%Y', x'6e6f77')", "strftime('now')"), ("date('subsec')", "subsec"),
+      ("datetime(day, 'localtime')", "'localtime'"), ("datetime(day, 'UTC')", "'utc'"),
+    ]
+    for (expression, named) in refused {
+      for sql in [
+        "SELECT sku, \(expression) AS x FROM feed", "SELECT sku FROM feed WHERE \(expression) IS NOT NULL",
+        "SELECT sku FROM feed ORDER BY \(expression)",
+      ] {
+        let problem = try problem { try here.ingest("1.csv", feed) { $0.select = sql } }
+        #expect(problem.kind == .refused && problem.place == ["SQL"], "\(sql): \(problem)")
+        #expect(problem.what.contains(named) && problem.advice != nil, "\(sql): \(problem)")
+      }
+    }
+    try here.ingest("1.csv", feed) {
+      $0.select = """
+        SELECT sku, date(day, '+1 month', 'start of month') AS first, strftime('%H', day) AS hour,
+          unixepoch(day) AS u, datetime(day, '+02:00') AS shifted, date(at || '!') AS none, 'now' AS now FROM feed
+        """
+    }
+    let row = "A|2024-03-01|23|1706743800|2024-02-01 01:30:00|now"
+    #expect(try here.rows("SELECT * FROM t") == [row])
+    // A query of tables may look at the clock.
+    #expect(try here.rows("SELECT count(*) FROM t WHERE date('now') > '2024-01-01' AND random() IS NOT NULL") == ["1"])
+  }
+
   @Test func `truth values of SQL are those of the table, and types stay exact`() throws {
     let here = try TemporaryWarehouse()
     let schema = here.directory + "/schema.json"

@@ -66,7 +66,8 @@ enum Transformation: Sendable {
     _ cells: inout TransformedCells
   ) throws {
     let session = try QuerySession(
-      FeedCatalog(table: table), limits: VarveSQLite.QueryLimits(isInterrupted: surroundings.isInterrupted))
+      FeedCatalog(table: table), limits: VarveSQLite.QueryLimits(isInterrupted: surroundings.isInterrupted),
+      isRepeatable: true)
     let keepsRows = try session.keepsRows(sql)
     guard keepsRows || !needsPlaces else {
       throw Problem(

@@ -8,7 +8,7 @@ from conftest import ROOT, binary
 
 @pytest.mark.parametrize("document", transcripts.documents(), ids=lambda path: path.name)
 def test_a_transcript_prints_what_the_document_shows(document, tmp_path):
-    found = list(transcripts.differences(document, transcripts.Place(tmp_path, binary())))
+    found = list(transcripts.differences(document, transcripts.Place(tmp_path, binary(), document)))
     text = ""
     for line, command, expected, actual in found:
         text += f"\n{document.name}, block at line {line}\n$ {command}\n"

@@ -1,8 +1,9 @@
 """Runs the transcripts in README.md and Documentation: ```console blocks with `$ command` lines and their output.
 
 The blocks of one file run in order in one directory of their own, which holds a copy of Warehouse/inbox, so that the
-default warehouse `Warehouse` is used. Time and randomness are injected, and output and error output come together. In
-the expected output
+default warehouse `Warehouse` is used. Time and randomness are injected, and output and error output come together. A
+port after `--port` is printed as it stands, and a free one takes its place while the document runs, so that runs beside
+each other have their own. In the expected output
   …          stands for anything within a line; alone on a line, for any lines
   digests (16 to 64 hexadecimal digits) and numbers of bytes are not compared, since they change with the encoder
   [exit 3]   follows what a command printed that ended with another code than 0
@@ -16,6 +17,7 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -71,10 +73,28 @@ def matches(expected, actual):
     return re.fullmatch(pattern, "".join(line + "\n" for line in actual)) is not None
 
 
+def free_ports(count):
+    """Ports that nobody has at the moment, all different."""
+    sockets = [socket.socket() for _ in range(count)]
+    for taken in sockets:
+        taken.bind(("127.0.0.1", 0))
+    ports = [str(taken.getsockname()[1]) for taken in sockets]
+    for taken in sockets:
+        taken.close()
+    return ports
+
+
+def replaced(text, ports):
+    """The text with each port where an address or an option has one."""
+    return re.sub(r"(?:(?<=--port )|(?<=127\.0\.0\.1:))[0-9]+", lambda found: ports.get(found[0], found[0]), text)
+
+
 class Place:
     """Where the transcript of one document runs."""
 
-    def __init__(self, directory, binary):
+    def __init__(self, directory, binary, document):
+        printed = re.findall(r"--port ([0-9]+)", document.read_text(encoding="utf-8"))
+        self.ports = dict(zip(printed, free_ports(len(printed)), strict=True))
         self.directory = pathlib.Path(directory)
         shutil.copytree(ROOT / "Warehouse" / "inbox", self.directory / "Warehouse" / "inbox")
         self.environment = {
@@ -88,7 +108,7 @@ class Place:
 
     def run(self, command):
         done = subprocess.run(
-            ["bash", "-c", command],
+            ["bash", "-c", replaced(command, self.ports)],
             cwd=self.directory,
             env=self.environment,
             stdin=subprocess.DEVNULL,
@@ -96,7 +116,8 @@ class Place:
             stderr=subprocess.STDOUT,
             timeout=120,
         )
-        lines = done.stdout.decode("utf-8").split("\n")
+        printed = {own: port for port, own in self.ports.items()}
+        lines = replaced(done.stdout.decode("utf-8"), printed).split("\n")
         if lines and lines[-1] == "":
             lines.pop()
         return lines + ([f"[exit {done.returncode}]"] if done.returncode else [])
@@ -170,7 +191,7 @@ if __name__ == "__main__":
     command = os.environ.get("VARVE_BINARY", str(ROOT / ".build" / "release" / "varve"))
     for path in [pathlib.Path(name).resolve() for name in sys.argv[2:]] or documents():
         with tempfile.TemporaryDirectory() as place_directory:
-            place = Place(place_directory, command)
+            place = Place(place_directory, command, path)
             try:
                 update(path, place)
             finally:

@@ -3,8 +3,9 @@
     python Benchmarks/delivery.py [--records 2000000] [--rounds 3] [--cores 0,1]
 
 What is replaced is a Python service that streams the feed with ijson, writes chunks with orjson and posts them with
-httpx. Varve pushes a version of a table into which the feed was ingested; what that took is printed too. Both sides
-share the processors, the receiver has others, and each round runs both in turn.
+httpx, as many records in each as such services take at most. Varve pushes a version of a table into which the feed was
+ingested, what that took is printed too, in such chunks and in its own: each chunk costs a transaction of its ledger.
+Both sides share the processors, the receiver has others, and each round runs all in turn.
 """
 
 import argparse
@@ -24,6 +25,8 @@ from run import DATA, VARVE, timed
 
 # The most that the replaced services take.
 CHUNK_RECORDS = 4000
+# What Varve sends where nothing is said.
+CHUNK_RECORDS_PRESET = 1000
 RATIO_MIN = 3.0
 MEMORY_MB_MAX = 128
 
@@ -106,28 +109,32 @@ def main() -> None:
     receiver = subprocess.Popen([sys.executable, __file__, "acknowledge"], stdout=subprocess.PIPE, text=True,
                                 preexec_fn=lambda: os.sched_setaffinity(0, others))
     url = f"http://127.0.0.1:{receiver.stdout.readline().strip()}/"
-    ours, theirs, memory = [], [], []
+    ours, theirs, memory = {CHUNK_RECORDS: [], CHUNK_RECORDS_PRESET: []}, [], []
     try:
         for _ in range(arguments.rounds):
-            seconds, megabytes, _ = timed(
-                [VARVE, "--warehouse", str(place), "--quiet", "push", "products", "--to", url, "--again",
-                 "--chunk-records", str(CHUNK_RECORDS)], cores)
-            ours.append(seconds)
-            memory.append(megabytes)
+            for chunk_records, measured in ours.items():
+                seconds, megabytes, _ = timed(
+                    [VARVE, "--warehouse", str(place), "--quiet", "push", "products", "--to", url, "--again",
+                     "--chunk-records", str(chunk_records)], cores)
+                measured.append(seconds)
+                memory.append(megabytes)
             _, _, printed = timed([sys.executable, __file__, "replaced", str(feed), url], cores)
             theirs.append(json.loads(printed)["work_seconds"])
     finally:
         receiver.kill()
         shutil.rmtree(place, ignore_errors=True)
-    ratio = min(theirs) / min(ours)
+    best = {chunk_records: min(measured) for chunk_records, measured in ours.items()}
+    ratios = {chunk_records: min(theirs) / seconds for chunk_records, seconds in best.items()}
     print(f"load {os.getloadavg()[0]:.2f}, processors {sorted(cores)}, {arguments.records:,} records, "
           f"{Path(feed).stat().st_size / 1e6:,.0f} MB, {arguments.rounds} rounds, best time of each")
-    print(f"  varve push              {min(ours):8.2f} s   {max(memory):.0f} MB (promised: at most {MEMORY_MB_MAX})")
-    print(f"  (ingested before, once  {ingest:8.2f} s)")
-    print(f"  ijson + orjson + httpx  {min(theirs):8.2f} s")
-    print(f"  throughput: {ratio:.2f} times (promised: at least {RATIO_MIN}); with the ingestion "
-          f"{min(theirs) / (min(ours) + ingest):.2f} times")
-    sys.exit(0 if ratio >= RATIO_MIN and max(memory) <= MEMORY_MB_MAX else 1)
+    for chunk_records, seconds in best.items():
+        print(f"  varve push, chunks of {chunk_records} {seconds:8.2f} s   {ratios[chunk_records]:.2f} times the throughput, with the "
+              f"ingestion {min(theirs) / (seconds + ingest):.2f} times")
+    print(f"  (ingested before, once     {ingest:8.2f} s)")
+    print(f"  ijson + orjson + httpx     {min(theirs):8.2f} s")
+    print(f"  promised: at least {RATIO_MIN} times the throughput, in at most {MEMORY_MB_MAX} MB; here {min(ratios.values()):.2f} and "
+          f"{max(memory):.0f} MB")
+    sys.exit(0 if min(ratios.values()) >= RATIO_MIN and max(memory) <= MEMORY_MB_MAX else 1)
 
 
 if __name__ == "__main__":

@@ -160,6 +160,31 @@ final class HandClock: Sendable {
     #expect(mode as? Int == 0o600)
   }
 
+  @Test func `between transactions the journal keeps its blocks, up to a bound, and says nothing`() throws {
+    let directory = try TemporaryDirectory()
+    let ledger = try Ledger.open(directory.storage())
+    func journal() throws -> Data {
+      let journal = try Data(contentsOf: URL(fileURLWithPath: directory.path + "/varve.sqlite-journal"))
+      #expect(journal.prefix(28) == Data(count: 28), "it would be played back")
+      return journal
+    }
+    _ = try ledger.enqueue(ingestion("a"))
+    let first = try journal().count
+    _ = try ledger.enqueue(ingestion("b"))
+    #expect(try first > 28 && journal().count >= first)
+    let wide = String(repeating: "w", count: 1 << 21)
+    for error in [wide, "short"] {
+      let lease = try #require(try ledger.take("a"))
+      try ledger.fail(lease, error, retry: nil)
+      #expect(try journal().count <= 1 << 20)
+      #expect(try ledger.requeue("a"))
+    }
+    // Neither with what stands behind the header, nor without the file.
+    #expect(try Ledger.openToRead(directory.storage())?.ingestions().count == 2)
+    try FileManager.default.removeItem(atPath: directory.path + "/varve.sqlite-journal")
+    #expect(try Ledger.openToRead(directory.storage())?.ingestions().count == 2)
+  }
+
   @Test func `a ledger of a later format, another database, and a link are not touched`() throws {
     let newer = try TemporaryDirectory()
     _ = try Ledger.open(newer.storage())

@@ -8,9 +8,15 @@ internal import VarveTables
 /// deliveries stand where. What the data is stands in the logs, never here (architecture, decision 4), and neither do
 /// versions, executions and processed feeds: the logs and their state files answer for these as fast.
 ///
-/// Several processes may use one ledger. Each call is one durable transaction: SQLite with a truncated rollback journal
-/// and full syncs (a write-ahead log can be corrupted by SQLite 3.40's checkpoints). Who works on an entry holds a
-/// kernel lock, so that a process that died is known at once, whatever the clock says.
+/// Several processes may use one ledger. Each call is one durable transaction: SQLite with a rollback journal and full
+/// syncs (a write-ahead log can be corrupted by SQLite 3.40's checkpoints). Who works on an entry holds a kernel lock, so
+/// that a process that died is known at once, whatever the clock says.
+///
+/// The journal keeps its blocks between transactions (PERSIST), since on a busy disk a file that grows and shrinks waits,
+/// at each sync, for what everybody else has written. A transaction writes the old pages into the journal and syncs it,
+/// then the journal's header, then the ledger's pages, then zeros over the header: this is its commit. A crash before the
+/// header is synced leaves the ledger as it was; one before the zeros are leaves a journal that whoever comes next plays
+/// back; after that the journal says nothing, whatever still stands behind its header.
 package final class Ledger: Sendable {
   private let mutex = Mutex<Void>(())
   /// Used under the mutex only.
@@ -88,11 +94,14 @@ enum LedgerFormat {
   static let version: Int64 = 2
   /// `PRAGMA application_id`: "vrve".
   static let applicationID: Int64 = 0x7672_7665
+  /// Of the journal between transactions.
+  private static let journalBytesMax = 1 << 20
 
   static func prepareForWriting(_ connection: Connection) throws {
     try connection.execute(
       """
-      PRAGMA journal_mode = TRUNCATE;
+      PRAGMA journal_mode = PERSIST;
+      PRAGMA journal_size_limit = \(journalBytesMax);
       PRAGMA synchronous = FULL;
       PRAGMA mmap_size = 0;
       PRAGMA cell_size_check = ON;

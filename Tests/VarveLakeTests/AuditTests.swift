@@ -105,10 +105,9 @@ import VarveTables
     let table = try lake.table()
     try table.publish(35, mode: .pinned, reason: "a test")
     func vacuum() throws -> Vacuum.Report {
-      var retention = Retention()
-      retention.versions = 1_000
       let vacuum = Vacuum(
-        table, in: lake.warehouse, retention: retention, clock: WallClock { lake.time.withLock { $0 } })
+        table, in: lake.warehouse, retention: Retention(versions: 1_000),
+        clock: WallClock { lake.time.withLock { $0 } })
       let planned = try vacuum.plan()
       let done = try vacuum.apply()
       #expect(planned.plan.shards == done.plan.shards && done.plan.files.isEmpty)
@@ -135,6 +134,38 @@ import VarveTables
     #expect(try vacuum().plan.shards.isEmpty && damage(lake).count == 1)
     #expect(try Repair(table).run().audit.damage == [])
     #expect(try shards() == kept)
+  }
+
+  @Test func `what writers and vacuums do beside an audit is no damage`() throws {
+    let lake = try lake(commits: 9)
+    let isDone = Mutex(false)
+    @Sendable func write(_ number: Int) throws {
+      let table = try lake.table()
+      let base = try table.snapshot(at: .head)
+      let area = try StagingArea(table.storage, transaction: lake.random.identifier())
+      let change = try lake.stage(
+        area, [(["DE"], "beside \(number)")], removing: try base.files { $0 == ["DE"] }, reads: .partitions([["DE"]]))
+      _ = try lake.committer.commit(
+        Commit(change, to: table, base: base, staging: area, bookkeeping: lake.bookkeeping("beside \(number)")))
+      guard number % 4 == 0 else { return }
+      var vacuum = Vacuum(
+        table, in: lake.warehouse, retention: Retention(versions: 1), clock: WallClock { lake.time.withLock { $0 } })
+      vacuum.graceMilliseconds = 0
+      #expect(try vacuum.apply().plan.files.count > 0)
+    }
+    let writing = DispatchGroup()
+    DispatchQueue.global().async(group: writing) {
+      var number = 0
+      while !isDone.withLock({ $0 }) {
+        number += 1
+        #expect(throws: Never.self) { try write(number) }
+      }
+    }
+    defer {
+      isDone.withLock { $0 = true }
+      writing.wait()
+    }
+    for _ in 0..<12 { #expect(try damage(lake) == []) }
   }
 
   @Test func `two files that changed places are both named, and put back`() throws {

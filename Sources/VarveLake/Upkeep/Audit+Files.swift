@@ -106,6 +106,10 @@ extension Audit {
           .vacuumed, path, "was removed by another engine's vacuum (version \(stranger))", versions: versions)
       }
     }
+    // A vacuum may have come while the others were read.
+    if vacuumed[ExactText(path)] == nil, try Vacuums.removed(in: storage)[ExactText(path)] != nil {
+      return find(.vacuumed, path, "was removed by a vacuum", versions: versions)
+    }
     find(
       .missing, path, "is missing", versions: versions,
       remedy: file.sha256.flatMap { $0.utf8.count == 64 ? .copy(from: "", sha256: $0) : nil })

@@ -7,11 +7,16 @@ internal import VarveTables
 /// (shards, states, checkpoints) follows from the log and is compared with what it must be, byte for byte.
 ///
 /// A digest that a damaged file names is not believed, so one flip is one finding.
+///
+/// The log, and what follows from it, changes with every commit, and so is looked at in the writers' turn, where there
+/// is a lock to wait for; data never changes, and is read beside them.
 package final class Audit {
   let storage: Storage
   let log: DeltaLog
   let table: String
   let parallelism: Int
+  /// Whether the caller holds the table's lock.
+  let isLocked: Bool
   /// Called now and then with the bytes looked at so far; may throw to stop.
   let progress: (Int) throws -> Void
 
@@ -79,17 +84,30 @@ package final class Audit {
   }
 
   package init(
-    _ table: Table, parallelism: Int = 1, progress: @escaping (_ bytesRead: Int) throws -> Void = { _ in }
+    _ table: Table, parallelism: Int = 1, isLocked: Bool = false,
+    progress: @escaping (_ bytesRead: Int) throws -> Void = { _ in }
   ) {
     storage = table.storage
     log = table.log
     self.table = table.name
     self.parallelism = parallelism
+    self.isLocked = isLocked
     self.progress = progress
     report = AuditReport(table: table.name)
   }
 
   package func run() throws -> AuditReport {
+    try checkBookkeeping()
+    try checkContents()
+    report.findings.sort { one, other in
+      one.isDamage == other.isDamage ? ExactText(one.path) < ExactText(other.path) : one.isDamage
+    }
+    return report
+  }
+
+  private func checkBookkeeping() throws {
+    let lock = isLocked ? nil : try? storage.lock(Layout.lock, waits: true, creates: false)
+    defer { withExtendedLifetime(lock) {} }
     try readWitnesses()
     try readVacuums()
     try readLog()
@@ -101,13 +119,8 @@ package final class Audit {
     try checkStates()
     try checkTags()
     try checkSymlinks()
-    try checkContents()
     try checkVectors()
     try findStrays()
-    report.findings.sort { one, other in
-      one.isDamage == other.isDamage ? ExactText(one.path) < ExactText(other.path) : one.isDamage
-    }
-    return report
   }
 
   func find(

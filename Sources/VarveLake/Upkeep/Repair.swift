@@ -38,7 +38,7 @@ package struct Repair {
     defer { withExtendedLifetime(lock) {} }
     var mended: [Finding] = []
     for _ in 0..<Repair.roundsMax {
-      let audit = try Audit(table, parallelism: parallelism, progress: progress).run()
+      let audit = try look()
       let curable = audit.findings.filter { $0.remedy != nil }
       guard !curable.isEmpty else { break }
       try layAside(curable)
@@ -46,15 +46,19 @@ package struct Repair {
       mended += curable
     }
     do {
-      let before = try Audit(table, parallelism: parallelism, progress: progress).run()
+      let before = try look()
       try Recovery(table: table, clock: clock).run()
       mended += before.findings.filter { $0.kind == .unfinished }
     } catch let problem as Problem where problem.kind == .damaged || problem.kind == .refused {
       // Damage that cannot be put right stands in the way of it, and the audit names it; or of a decision.
     }
-    let audit = try Audit(table, parallelism: parallelism, progress: progress).run()
+    let audit = try look()
     let left = Set(audit.findings.map { ExactText($0.path) })
     return Report(mended: mended.filter { !left.contains(ExactText($0.path)) }, audit: audit)
+  }
+
+  private func look() throws -> AuditReport {
+    try Audit(table, parallelism: parallelism, isLocked: true, progress: progress).run()
   }
 
   /// Gives what is to be copied a second name by its digest, since its own place may be taken by what belongs there.

@@ -3,7 +3,7 @@ package import VarveTables
 
 /// A schema file: what a user fixes of a feed's columns, and `describe --schema` prints of a table's.
 ///
-/// `{"columns": [{"name", "type", "nullable", "aliases", "format", "nulls", "decimal", "contract"}], "timezone", "absent",
+/// `{"columns": [{"name", "type", "nullable", "aliases", "format", "nulls", "decimal", "grouping", "contract"}], "timezone", "absent",
 /// "contract", "expectations"}`: `name` and `type` must be there, and nothing else may.
 package struct SchemaFile: Hashable, Sendable {
   package var schema: Schema
@@ -62,7 +62,7 @@ package struct SchemaFile: Hashable, Sendable {
   private static func field(_ value: JSONValue, _ index: Int, _ file: String) throws -> Field {
     var reader = Reader(place: [file, "column \(index + 1)"])
     let members = try reader.members(
-      value, ["name", "type", "nullable", "aliases", "format", "nulls", "decimal", "contract"])
+      value, ["name", "type", "nullable", "aliases", "format", "nulls", "decimal", "grouping", "contract"])
     guard let name = try reader.string(members, "name") else { throw reader.problem("it has no \"name\"") }
     reader.place = [file, "column \"\(name)\""]
     let clean = ColumnName.columnName(fromHeader: name)
@@ -91,6 +91,7 @@ package struct SchemaFile: Hashable, Sendable {
       }
       field.decimal = decimal
     }
+    field.grouping = try reader.string(members, "grouping")
     field.contract = try reader.contract(members)
     do {
       _ = try ColumnTyper(declared: field)
@@ -176,6 +177,7 @@ package struct SchemaFile: Hashable, Sendable {
     if let format = field.format { members.append(("format", .string(format))) }
     if !field.nulls.isEmpty { members.append(("nulls", .array(field.nulls.map(JSONValue.string)))) }
     if field.decimal != "." { members.append(("decimal", .string(field.decimal))) }
+    if let grouping = field.grouping { members.append(("grouping", .string(grouping))) }
     if let contract = field.contract { members.append(("contract", .string(contract.rawValue))) }
     return .object(JSONObject(members))
   }

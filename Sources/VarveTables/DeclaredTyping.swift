@@ -9,6 +9,8 @@
 /// | text | every kind, as spelled |
 /// | json | JSON, numbers and booleans as they stand; all else as a JSON string |
 ///
+/// A field's decimal separator and grouping say how text spells numbers; `1.234,56` is one only where both are declared.
+///
 /// Empty text is null in all but text and json, and every text of `nulls` is null in all.
 struct DeclaredTyping: Sendable {
   let field: Field
@@ -17,11 +19,13 @@ struct DeclaredTyping: Sendable {
   private var words: (yes: [UInt8], no: [UInt8])?
   private var nulls: [[UInt8]]
   private var point: UInt8
+  private let grouping: DigitGrouping?
 
   init(_ field: Field, _ options: TypingOptions) throws {
     self.init(plain: field, options)
-    guard let text = field.format else { return }
     let place = ["column \"\(field.name)\""]
+    if let mark = field.grouping { try checkGrouping(mark, place) }
+    guard let text = field.format else { return }
     switch field.type {
     case .date, .timestamp:
       guard let format = TimeFormat(text) else {
@@ -42,12 +46,31 @@ struct DeclaredTyping: Sendable {
     }
   }
 
+  private func checkGrouping(_ mark: String, _ place: [String]) throws {
+    switch field.type {
+    case .int64, .double, .decimal: break
+    default:
+      throw Problem(
+        .usage, at: place, "a \(field.type.name) column takes no grouping", advice: "leave \"grouping\" out")
+    }
+    guard grouping != nil else {
+      throw Problem(
+        .usage, at: place, "\"\(mark)\" is no grouping of digits", advice: "write \".\", \",\", \"'\" or \" \"")
+    }
+    guard mark != field.decimal else {
+      throw Problem(
+        .usage, at: place, "\"\(mark)\" is both its grouping and its decimal separator",
+        advice: "declare the \"decimal\" that its feeds write")
+    }
+  }
+
   /// Of a field without a format.
   init(plain field: Field, _ options: TypingOptions) {
     self.field = field
     self.options = options
     nulls = field.nulls.map { Array($0.utf8) }
     point = field.decimal == "," ? UInt8(ascii: ",") : options.point
+    grouping = field.grouping.flatMap(DigitGrouping.init)
   }
 
   func type(_ raw: RawColumn, _ origins: Origins) -> TypedColumn {
@@ -93,9 +116,20 @@ struct DeclaredTyping: Sendable {
     switch kind {
     case .number: NumberText(text)
     case .untyped, .text:
-      NumberText(trimmed(text), point: point).flatMap { options.keepsIdentifiers && $0.isIdentifier ? nil : $0 }
+      spelled(text) { NumberText($0, point: point) }
+        .flatMap { options.keepsIdentifiers && $0.isIdentifier ? nil : $0 }
     default: nil
     }
+  }
+
+  /// The text without blanks around it and without what groups its digits.
+  private func spelled<Result>(
+    _ text: UnsafeBufferPointer<UInt8>, _ read: (UnsafeBufferPointer<UInt8>) -> Result
+  ) -> Result {
+    guard let grouping, let digits = grouping.removed(from: trimmed(text), point: point) else {
+      return read(trimmed(text))
+    }
+    return digits.withUnsafeBufferPointer(read)
   }
 
   private func int64(_ kind: RawKind, _ text: UnsafeBufferPointer<UInt8>) -> Int64? {
@@ -113,7 +147,7 @@ struct DeclaredTyping: Sendable {
       return short.value
     }
     guard let number = number(kind, text) else { return nil }
-    return number.double(trimmed(text), point: point)?.value
+    return spelled(text) { number.double($0, point: point)?.value }
   }
 
   private func decimal(

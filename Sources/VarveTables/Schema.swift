@@ -16,6 +16,8 @@ public struct Field: Hashable, Sendable {
   public var nulls: [String]
   /// The decimal separator in feeds: `.` or `,`.
   public var decimal: String
+  /// What stands between groups of three digits in feeds: `.`, `,`, `'` or a blank; nil: nothing.
+  public var grouping: String?
   /// What feeds may do to it; nil: as the table says.
   public var contract: ColumnContract?
   /// What it is known by from version to version: set where its name is another than its first, or was another column's
@@ -28,7 +30,7 @@ public struct Field: Hashable, Sendable {
   /// A column of that name and type.
   public init(
     _ name: String, _ type: DataType, isNullable: Bool = true, header: String? = nil, aliases: [String] = [],
-    format: String? = nil, nulls: [String] = [], decimal: String = "."
+    format: String? = nil, nulls: [String] = [], decimal: String = ".", grouping: String? = nil
   ) {
     self.name = name
     self.type = type
@@ -38,6 +40,7 @@ public struct Field: Hashable, Sendable {
     self.format = format
     self.nulls = nulls
     self.decimal = decimal
+    self.grouping = grouping
   }
 }
 
@@ -58,6 +61,14 @@ public struct Schema: Hashable, Sendable {
 
   /// Of these columns.
   public init(_ fields: [Field]) { self.fields = fields }
+
+  /// A feed writes its numbers so, whatever the fields say: what groups digits in one of them may be that very mark.
+  package mutating func setDecimal(_ decimal: String) {
+    for index in fields.indices {
+      fields[index].decimal = decimal
+      if fields[index].grouping == decimal { fields[index].grouping = nil }
+    }
+  }
 
   /// The position of the field of exactly that name.
   public func index(of name: String) -> Int? { fields.firstIndex { $0.name == name } }

@@ -10,7 +10,7 @@ private func parse(_ text: String) throws -> SchemaFile { try SchemaFile(parsing
     """
     {"columns": [
       {"name": "sku", "type": "text", "nullable": false, "aliases": ["Artikel Nr", "EAN"]},
-      {"name": "price", "type": "decimal(10,2)", "decimal": ",", "nulls": ["-", "n/a"]},
+      {"name": "price", "type": "decimal(10,2)", "decimal": ",", "grouping": ".", "nulls": ["-", "n/a"]},
       {"name": "from", "type": "date", "format": "DD.MM.YYYY"},
       {"name": "active", "type": "boolean", "format": "ja/nein", "nullable": true}
     ], "timezone": "Europe/Berlin", "absent": "null"}
@@ -18,7 +18,7 @@ private func parse(_ text: String) throws -> SchemaFile { try SchemaFile(parsing
   #expect(
     file.schema.fields == [
       Field("sku", .text, isNullable: false, aliases: ["Artikel Nr", "EAN"]),
-      Field("price", .decimal(precision: 10, scale: 2), nulls: ["-", "n/a"], decimal: ","),
+      Field("price", .decimal(precision: 10, scale: 2), nulls: ["-", "n/a"], decimal: ",", grouping: "."),
       Field("from", .date, format: "DD.MM.YYYY"), Field("active", .boolean, format: "ja/nein"),
     ])
   #expect(file.timezone == "Europe/Berlin" && file.absentIsNull == true)
@@ -69,6 +69,18 @@ private func parse(_ text: String) throws -> SchemaFile { try SchemaFile(parsing
     (
       "{\"columns\":[{\"name\":\"a\",\"type\":\"double\",\"decimal\":\";\"}]}",
       "s.json, column \"a\": \"decimal\" is \";\""
+    ),
+    (
+      "{\"columns\":[{\"name\":\"a\",\"type\":\"double\",\"grouping\":\"_\"}]}",
+      "s.json, column \"a\": \"_\" is no grouping of digits; write \".\", \",\", \"'\" or \" \""
+    ),
+    (
+      "{\"columns\":[{\"name\":\"a\",\"type\":\"double\",\"grouping\":\".\"}]}",
+      "s.json, column \"a\": \".\" is both its grouping and its decimal separator"
+    ),
+    (
+      "{\"columns\":[{\"name\":\"a\",\"type\":\"text\",\"grouping\":\".\"}]}",
+      "s.json, column \"a\": a text column takes no grouping"
     ),
     (
       "{\"columns\":[{\"name\":\"a\",\"type\":\"text\"},{\"name\":\"A\",\"type\":\"text\"}]}",

@@ -82,8 +82,9 @@ import VarveTables
 
   @Test func `a schema with all that Varve says about columns reads back`() throws {
     var schema = Schema([
-      Field("a", .boolean, isNullable: false), Field("b", .int64), Field("c", .double),
-      Field("d", .decimal(precision: 38, scale: 10)), Field("e", .date, format: "DD.MM.YYYY"), Field("f", .timestamp),
+      Field("a", .boolean, isNullable: false), Field("b", .int64, grouping: "'"), Field("c", .double),
+      Field("d", .decimal(precision: 38, scale: 10), decimal: ",", grouping: "."),
+      Field("e", .date, format: "DD.MM.YYYY"), Field("f", .timestamp),
       Field("g", .text, header: "G, \"quoted\"", aliases: ["x", "y,z"], nulls: ["-", "n/a"], decimal: ","),
       Field("h", .json),
     ])

@@ -134,6 +134,35 @@ func `a format that says nothing is refused`(type: DataType, format: String) {
   #expect(throws: Problem.self) { try ColumnTyper(declared: Field("a", type, format: format)) }
 }
 
+@Test(
+  arguments: [
+    (".", "1.234,56", 1234.56), (".", "-1.234.567,5", -1_234_567.5), (".", "+12.345", 12_345), (".", "1234,5", 1234.5),
+    (".", " 999,5 ", 999.5), (".", "1.234e2", nil),
+    (".", "12.345.678.901.234.567.168", 12_345_678_901_234_567_168),
+    (" ", "1 234,56", 1234.56), (" ", "1\u{A0}234,56", 1234.56), (" ", "1\u{202F}234\u{202F}567", 1_234_567),
+    ("'", "1'234,5", 1234.5), ("'", "1’234,5", 1234.5),
+    // Not by threes, behind the decimal separator, or a fraction with a point.
+    (".", "1.23", nil), (".", "1.2345", nil), (".", "1234.567", nil), (".", "1.234.56", nil), (".", "1,234.567", nil),
+    (".", "0.125", nil), (".", ".123", nil), (".", "1..234", nil), (".", "1.234,", 1234), (".", "1 234", nil),
+    (".", "1.234x", nil), (".", "1.-234", nil), (" ", "1  234", nil), (" ", "1.234", nil), ("'", "'123", nil),
+  ] as [(String, String, Double?)])
+func `digits are grouped as declared, or not at all`(grouping: String, text: String, value: Double?) throws {
+  let field = Field("a", .double, decimal: ",", grouping: grouping)
+  for kind in [RawKind.untyped, .text] {
+    #expect(try one(field, Cell(kind, text)).0 == value.map(Value.double) ?? .null)
+  }
+  #expect(try one(Field("a", .double, decimal: ","), Cell(.text, "1.234,56")).1 == "\"1.234,56\" is no double")
+}
+
+@Test func `whole and exact numbers are grouped, too`() throws {
+  #expect(try one(Field("a", .int64, grouping: ","), Cell(.untyped, "-12,345")).0 == .int64(-12_345))
+  #expect(try one(Field("a", .int64, grouping: ","), Cell(.number, "12345")).0 == .int64(12_345))
+  #expect(try one(Field("a", .int64, grouping: ","), Cell(.untyped, "1,5")).1 == "\"1,5\" is no int64")
+  let price = Field("a", money, decimal: ",", grouping: ".")
+  #expect(try one(price, Cell(.text, "1.234,5")).0 == .decimal(unscaled: 123_450, scale: 2))
+  #expect(try one(price, Cell(.number, "1.234")).1 == "\"1.234\" has more than 2 digits after the point")
+}
+
 @Test func `decimal commas, nulls and required values are as declared`() throws {
   let price = Field("a", money, nulls: ["-", "n/a"], decimal: ",")
   #expect(try one(price, Cell(.untyped, "6,90")).0 == .decimal(unscaled: 690, scale: 2))

@@ -78,9 +78,7 @@ extension Ingestion {
       field.contract = field.contract ?? known.fields[index].contract
       known.fields[index] = field
     }
-    if let decimal = request.feeds[0].csv.decimal {
-      for index in known.fields.indices { known.fields[index].decimal = decimal }
-    }
+    if let decimal = request.feeds[0].csv.decimal { known.setDecimal(decimal) }
     return known
   }
 

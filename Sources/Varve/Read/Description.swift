@@ -121,6 +121,7 @@ private func schemaFile(_ metadata: TableMetadata) -> String {
     if let format = field.format { column["format"] = .string(format) }
     if !field.nulls.isEmpty { column["nulls"] = .array(field.nulls.map { .string($0) }) }
     if field.decimal != "." { column["decimal"] = .string(field.decimal) }
+    if let grouping = field.grouping { column["grouping"] = .string(grouping) }
     if let contract = field.contract { column["contract"] = .string(contract.rawValue) }
     return .object(column)
   }

@@ -246,6 +246,7 @@ private struct AlteredTable: Sendable {
     if type == .text || type == .json {
       schema.fields[index].format = nil
       schema.fields[index].decimal = "."
+      schema.fields[index].grouping = nil
     }
     acts.append("widen \(field.name) from \(field.type.name) to \(type.name)")
   }

@@ -11,6 +11,7 @@ package enum SchemaText {
     static let format = "varve.format"
     static let nulls = "varve.nulls"
     static let decimal = "varve.decimal"
+    static let grouping = "varve.grouping"
     static let contract = "varve.contract"
     static let lineage = "varve.lineage"
     static let invariants = "delta.invariants"
@@ -50,6 +51,7 @@ package enum SchemaText {
     field.format = metadata?[Key.format]?.string
     field.nulls = texts(metadata?[Key.nulls])
     field.decimal = metadata?[Key.decimal]?.string ?? "."
+    field.grouping = metadata?[Key.grouping]?.string
     field.contract = metadata?[Key.contract]?.string.flatMap(ColumnContract.init(rawValue:))
     field.identity = metadata?[Key.lineage]?.string
     let condition = [Key.invariants, Key.generation, Key.identity].first { metadata?[$0] != nil }
@@ -91,6 +93,7 @@ package enum SchemaText {
     if let format = field.format { metadata[Key.format] = .string(format) }
     if !field.nulls.isEmpty { metadata[Key.nulls] = list(field.nulls) }
     if field.decimal != "." { metadata[Key.decimal] = .string(field.decimal) }
+    if let grouping = field.grouping { metadata[Key.grouping] = .string(grouping) }
     if let contract = field.contract { metadata[Key.contract] = .string(contract.rawValue) }
     if let identity = field.identity { metadata[Key.lineage] = .string(identity) }
     return [

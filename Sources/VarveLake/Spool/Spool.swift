@@ -183,7 +183,7 @@ package final class Spool {
   /// Text and JSON take whatever comes; a format says how to read a type that inference would not find.
   private func isFixed(_ field: Field) -> Bool {
     fixed.contains(field.name) || field.type == .text || field.type == .json || field.format != nil
-      || !field.nulls.isEmpty || field.decimal != "." || !field.isNullable
+      || !field.nulls.isEmpty || field.decimal != "." || field.grouping != nil || !field.isNullable
   }
 
   /// Encodes the open row group and writes it.

@@ -1,3 +1,4 @@
+import CSystem
 import Glibc
 
 // A reader that leaves and a file that grows too large are errors of a call, not the end of the process.
@@ -6,5 +7,6 @@ signal(SIGXFSZ, SIG_IGN)
 Interruption.listen()
 // Names in workbooks' archives are text only where the locale says what text is.
 setlocale(LC_CTYPE, "C.UTF-8")
+varve_return_freed_memory()
 
 exit(Session().run(Array(CommandLine.arguments.dropFirst())))

@@ -1,4 +1,5 @@
 import Foundation
+import Given
 import Testing
 import VarveFeeds
 import VarveTables
@@ -315,6 +316,29 @@ import VarveTables
     let ofCells = try batches(WorkbookArchive(rows: wide).feed(.init(headerRow: 1)))
     #expect(ofCells.count == 4)
     #expect(ofCells.allSatisfy { $0.columns.allSatisfy { $0.count <= 64 } })
+  }
+
+  @Test func `strings too many for memory are read from wherever the rows refer to`() throws {
+    var random = Seed()
+    let strings = (0..<6_000).map { number in
+      number % 50 == 7 ? "" : "\(number) " + String(repeating: "ä", count: number % 100 == 0 ? 9_000 : number % 800)
+    }
+    #expect(strings.reduce(0) { $0 + $1.utf8.count } > 5 << 20)
+    let order = strings.indices.shuffled(using: &random)
+    let archive = WorkbookArchive(
+      rows: row("text", "number")
+        + order.map { "<row><c t=\"s\"><v>\($0)</v></c><c><v>\($0)</v></c></row>" }.joined(),
+      strings: strings.map { "<si><t>\($0)</t></si>" }.joined())
+    let feed = try archive.feed()
+    var read: [String?] = []
+    while let batch = try feed.next() {
+      let column = batch.columns[0]
+      for row in 0..<batch.rowCount {
+        read.append(
+          column.kinds[row] == .null ? nil : String(decoding: column.bytes[column.range(row)], as: UTF8.self))
+      }
+    }
+    #expect(read == order.map { strings[$0].isEmpty ? nil : strings[$0] })
   }
 
   @Test func `fixtures of three writers give the same records`() throws {

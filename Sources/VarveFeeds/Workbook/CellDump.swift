@@ -21,7 +21,7 @@ package enum CellDump {
       repeat {
         let page = reader.page
         for cell in page.cells.view {
-          append(cell, page.text(cell, reader.strings.table), to: &lines)
+          append(cell, try page.text(cell, reader.strings.table), to: &lines)
           guard lines.count > flushBytes else { continue }
           try write(Array(lines.view))
           lines.removeAll()

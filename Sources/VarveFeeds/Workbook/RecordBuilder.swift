@@ -94,7 +94,7 @@ final class RecordBuilder {
       }
       let column = columnOfCell[Int(cell.column)]
       guard column >= 0 else { throw problemOfNameless(cell) }
-      let text = page.text(cell, strings)
+      let text = try page.text(cell, strings)
       bytesHeld += text.count
       if bytesHeld - bytesBeforeRow > recordBytesMax { throw problemOfSize(cell) }
       append(cell.kind, text, to: column)

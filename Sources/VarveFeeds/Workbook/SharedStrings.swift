@@ -1,62 +1,83 @@
 import CXML
 import VarveTables
 
-/// The strings that cells refer to by number (ISO/IEC 29500-1, 18.4), end to end: in memory, or in a mapped file when
+/// The strings that cells refer to by number (ISO/IEC 29500-1, 18.4), end to end: in memory, or in a temporary file when
 /// they are many.
 ///
 /// Rich text is joined; phonetic runs are left out. Counts that the part declares are not read.
 final class SharedStrings {
+  /// Where a string lies among the bytes of all.
+  struct Place: BitwiseCopyable {
+    var start, end: UInt32
+  }
+
   private let bytes: GrowingBytes
-  /// String i lies between the end of string i-1 and `ends[i]`.
-  private let ends: GrowingBuffer<UInt32>
-  private let count: Int
-  private let spilled: (bytes: StringSpill.Mapped, ends: StringSpill.Mapped)?
+  private let places: GrowingBuffer<Place>
+  /// Borrowed: good as long as the strings are.
+  let table: Table
 
   init() {
     bytes = GrowingBytes()
-    ends = GrowingBuffer()
-    count = 0
-    spilled = nil
+    places = GrowingBuffer()
+    table = Table(bytes: bytes.start, places: places.start, count: 0, spilled: nil)
   }
 
-  private init(_ walk: SharedStringsWalk, spilled: (bytes: StringSpill.Mapped, ends: StringSpill.Mapped)?) {
-    bytes = walk.bytes
-    ends = walk.ends
-    count = walk.count
-    self.spilled = spilled
+  private init(_ walk: SharedStringsWalk) {
+    if walk.spill == nil {
+      bytes = walk.bytes
+      places = walk.places
+    } else {
+      walk.deallocate()
+      bytes = GrowingBytes()
+      places = GrowingBuffer()
+    }
+    table = Table(
+      bytes: bytes.start, places: places.start, count: walk.count,
+      spilled: walk.spill.map {
+        (SpilledBlocks($0.bytes, blocksMax: 512), SpilledBlocks($0.places, blocksMax: 256))
+      })
   }
 
   deinit {
     bytes.deallocate()
-    ends.deallocate()
-    spilled?.bytes.unmap()
-    spilled?.ends.unmap()
-  }
-
-  /// Borrowed: valid as long as the strings are.
-  var table: Table {
-    guard let spilled else { return Table(bytes: bytes.start, ends: ends.start, count: count) }
-    return Table(
-      bytes: spilled.bytes.start.assumingMemoryBound(to: UInt8.self),
-      ends: spilled.ends.start.assumingMemoryBound(to: UInt32.self), count: count)
-  }
-
-  /// Lets go of the memory behind strings that were looked at. Pointers stay good.
-  func release() {
-    spilled?.bytes.release()
-    spilled?.ends.release()
+    places.deallocate()
+    table.spilled?.bytes.deallocate()
+    table.spilled?.places.deallocate()
   }
 
   /// The strings without their owner, for loops.
-  struct Table {
-    let bytes: UnsafePointer<UInt8>
-    let ends: UnsafePointer<UInt32>
+  struct Table: BitwiseCopyable {
+    fileprivate let bytes: UnsafePointer<UInt8>
+    fileprivate let places: UnsafePointer<Place>
     let count: Int
+    fileprivate let spilled: (bytes: SpilledBlocks, places: SpilledBlocks)?
+
+    /// The text of a string that there is, good until the next call.
+    @inline(__always)
+    func text(_ index: Int) throws -> UnsafeBufferPointer<UInt8> {
+      let place = try place(index)
+      let count = Int(place.end - place.start)
+      guard let spilled else { return UnsafeBufferPointer(start: bytes + Int(place.start), count: count) }
+      guard let text = spilled.bytes.bytes(at: Int(place.start), count: count) else { throw Table.cannotBeRead }
+      return UnsafeBufferPointer(start: text, count: count)
+    }
 
     @inline(__always)
-    subscript(_ index: Int) -> UnsafeBufferPointer<UInt8> {
-      let start = index == 0 ? 0 : Int(ends[index - 1])
-      return UnsafeBufferPointer(start: bytes + start, count: Int(ends[index]) - start)
+    func isEmpty(_ index: Int) throws -> Bool {
+      let place = try place(index)
+      return place.start == place.end
+    }
+
+    @inline(__always)
+    private func place(_ index: Int) throws -> Place {
+      guard let spilled else { return places[index] }
+      let stride = MemoryLayout<Place>.stride
+      guard let place = spilled.places.bytes(at: index * stride, count: stride) else { throw Table.cannotBeRead }
+      return UnsafeRawPointer(place).loadUnaligned(as: Place.self)
+    }
+
+    private static var cannotBeRead: Problem {
+      Problem(.failed, at: ["the shared strings"], "cannot be read back from their temporary file")
     }
   }
 
@@ -93,20 +114,11 @@ final class SharedStrings {
       guard let failure = error as? XMLFailure else { throw error }
       throw Problem(.failed, at: [parts.file.name, "the shared strings"], walk.pointee.problem ?? failure.sentence)
     }
-    guard walk.pointee.spill != nil else { return SharedStrings(walk.pointee, spilled: nil) }
-    guard walk.pointee.moveOut() else {
+    guard walk.pointee.spill == nil || walk.pointee.moveOut() else {
       walk.pointee.discard()
       throw cannotBeKept(parts)
     }
-    let bytes = walk.pointee.spill!.bytes.map()
-    let ends = walk.pointee.spill!.ends.map()
-    guard let bytes, let ends else {
-      bytes?.unmap()
-      ends?.unmap()
-      walk.pointee.deallocate()
-      throw cannotBeKept(parts)
-    }
-    return SharedStrings(walk.pointee, spilled: (bytes, ends))
+    return SharedStrings(walk.pointee)
   }
 
   private static func cannotBeKept(_ parts: ZipParts) -> Problem {
@@ -119,12 +131,12 @@ final class SharedStrings {
 /// The reader's state while the part is parsed: where in `sst`, `si`, `r`, `t` it stands.
 private struct SharedStringsWalk {
   let limits: WorkbookLimits
-  /// The strings that were not moved out, and the ends of them, counted from the first string of all.
+  /// The strings that were not moved out, and their places, counted from the first string of all.
   var bytes = GrowingBytes(capacity: 1 << 16)
-  var ends = GrowingBuffer<UInt32>(capacity: 1 << 12)
+  var places = GrowingBuffer<SharedStrings.Place>(capacity: 1 << 12)
   var count = 0
   /// What was moved out, always whole strings.
-  var spill: (bytes: StringSpill, ends: StringSpill)?
+  var spill: (bytes: StringSpill, places: StringSpill)?
   private var canSpill = true
   /// The text of the `t` at hand.
   var raw = GrowingBytes()
@@ -205,15 +217,15 @@ private struct SharedStringsWalk {
 
   private mutating func endItem() {
     let moved = spill?.bytes.count ?? 0
-    let start = ends.count == 0 ? 0 : Int(ends.start[ends.count - 1]) - moved
+    let start = places.view.last.map { Int($0.end) - moved } ?? 0
     if bytes.count - start > limits.cellCharactersMax,
       CellText.characterCount(bytes.view(start..<bytes.count)) > limits.cellCharactersMax
     {
       stop("hold a string of more than \(limits.cellCharactersMax) characters, number \(count)")
     }
-    ends.append(UInt32(moved + bytes.count))
+    places.append(SharedStrings.Place(start: UInt32(moved + start), end: UInt32(moved + bytes.count)))
     count += 1
-    if bytes.count >= StringSpill.bytesMin, canSpill {
+    if bytes.count + UnsafeRawBufferPointer(places.view).count >= StringSpill.bytesMin, canSpill {
       if spill == nil { beginSpill() }
       if canSpill, !moveOut() { stop("cannot be kept in a temporary file: is the disk full?") }
     }
@@ -223,30 +235,30 @@ private struct SharedStringsWalk {
 
   private mutating func beginSpill() {
     guard let bytes = StringSpill() else { return canSpill = false }
-    guard let ends = StringSpill() else {
+    guard let places = StringSpill() else {
       bytes.discard()
       return canSpill = false
     }
-    spill = (bytes, ends)
+    spill = (bytes, places)
   }
 
   /// False when the disk is full or fails.
   mutating func moveOut() -> Bool {
-    guard spill!.bytes.append(bytes.view), spill!.ends.append(ends.view) else { return false }
+    guard spill!.bytes.append(bytes.view), spill!.places.append(places.view) else { return false }
     bytes.removeAll()
-    ends.removeAll()
+    places.removeAll()
     return true
   }
 
   func deallocate() {
     bytes.deallocate()
-    ends.deallocate()
+    places.deallocate()
   }
 
   func discard() {
     deallocate()
     spill?.bytes.discard()
-    spill?.ends.discard()
+    spill?.places.discard()
   }
 
   private mutating func stop(_ problem: String) {

@@ -52,7 +52,7 @@ struct SheetHeader {
       }
       guard cell.row == row else { continue }
       let column = Int(cell.column)
-      let name = Self.name(page.text(cell, reader.strings.table))
+      let name = Self.name(try page.text(cell, reader.strings.table))
       if name.isEmpty { continue }
       if let first = columns.updateValue(column, forKey: name) {
         let cells = [first, column].map { CellReference.name(row: row, column: $0) }
@@ -91,7 +91,7 @@ struct SheetHeader {
         if rows.count == HeaderSearch.rowsMax { return rows }
         rows.append(HeaderSearch.Row(number: Int(cell.row), cells: []))
       }
-      let text = page.text(cell, reader.strings.table)
+      let text = try page.text(cell, reader.strings.table)
       if name(text).isEmpty { continue }
       rows[rows.count - 1].cells.append((Int(cell.column), cell.kind, name(text)))
     }

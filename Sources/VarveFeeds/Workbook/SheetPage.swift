@@ -43,10 +43,11 @@ struct SheetPage {
     bytes.removeAll()
   }
 
+  /// Good until the next call, and as long as the page stays as it is.
   @inline(__always)
-  func text(_ cell: SheetCell, _ strings: SharedStrings.Table) -> UnsafeBufferPointer<UInt8> {
+  func text(_ cell: SheetCell, _ strings: SharedStrings.Table) throws -> UnsafeBufferPointer<UInt8> {
     cell.kind == .sharedText
-      ? strings[Int(cell.start)]
+      ? try strings.text(Int(cell.start))
       : UnsafeBufferPointer(start: bytes.start + Int(cell.start), count: Int(cell.count))
   }
 }

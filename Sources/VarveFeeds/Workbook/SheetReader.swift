@@ -62,10 +62,7 @@ final class SheetReader {
   /// The cells read and not yet removed. What lies in it moves when more is read.
   var page: SheetPage { walk.pointee.page }
 
-  func removePage() {
-    walk.pointee.page.removeAll()
-    strings.release()
-  }
+  func removePage() { walk.pointee.page.removeAll() }
 
   var hiddenRows: Int { walk.pointee.hiddenRows }
   var hiddenColumns: Int { walk.pointee.hiddenColumns }

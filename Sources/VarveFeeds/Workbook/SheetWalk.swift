@@ -347,7 +347,10 @@ struct SheetWalk {
     guard let index = digits(spelling), index < strings.count else {
       return stop("refers to shared string \"\(spelled(spelling))\", but there are \(strings.count), counted from 0")
     }
-    guard strings[index].count > 0 else { return }
+    guard let isEmpty = try? strings.isEmpty(index) else {
+      return stop("refers to a shared string that cannot be read back from its temporary file")
+    }
+    if isEmpty { return }
     page.cells.append(
       SheetCell(row: UInt32(row), column: UInt16(column), kind: .sharedText, start: UInt32(index), count: 0))
   }

@@ -16,7 +16,7 @@ package struct WorkbookLimits: Sendable {
   /// Bytes that a part other than a worksheet and the shared strings may inflate to; these are kept in memory.
   package var descriptionBytesMax = 64 << 20
   package var sharedStringsMax = 16 << 20
-  /// UTF-8 bytes of all shared strings, which are kept in memory.
+  /// UTF-8 bytes of all shared strings, which are kept in memory or, if they are many, in a temporary file.
   package var sharedStringBytesMax = 256 << 20
   /// Characters of one cell: what the format allows.
   package var cellCharactersMax = 32_767

@@ -36,6 +36,10 @@ int64_t varve_status_modified_nanoseconds(const struct stat *status);
 /// Raises the soft limit of open files to the hard one, 65,536 at most, and returns what holds now.
 int varve_allow_many_files(void);
 
+/// Lets threads share one heap, and gives large pieces back to the system when they are freed. Left to itself glibc has a
+/// heap for each thread and keeps ever larger pieces: what a long run holds grows although it uses no more.
+void varve_return_freed_memory(void);
+
 /// Width in columns of the terminal behind `fd`, or 0 where it is none.
 int varve_terminal_columns(int fd);
 

@@ -47,7 +47,7 @@ let package = Package(
     module("VarveLake", ["VarveParquet", "VarveSQLite", "VarveJSON", "VarveTables", "CCrypto", "CSystem"]),
     module("VarveFeeds", ["VarveTables", "VarveJSON", "VarveParquet", "CArchive", "CXML", "CZlib"]),
     module("VarveParquet", ["VarveTables", "CZstd", "CZlib"]),
-    module("VarveSQLite", ["VarveTables", "CSQLite", "CSystem"]),
+    module("VarveSQLite", ["VarveTables", "CSQLite"]),
     module("VarveJSON", []),
     module("VarveTables", []),
 

@@ -1,6 +1,6 @@
 /// What one raw cell says about the type of its column.
 ///
-/// Text that its feed calls text is text. A CSV field is what its spelling says, by the rules of architecture, "Values":
+/// Text that its feed calls text is text. A CSV field is what its spelling says, by these rules:
 /// JSON's numbers are numbers, but leading zeros, a plus sign or more than 15 digits make an identifier; dates and times
 /// are ISO 8601; `true` and `false` may be written in capitals. Blanks around it do not count.
 struct CellClassifier {

@@ -1,4 +1,4 @@
-/// Bringing stored values to a wider type (architecture, "Values", "widening").
+/// Bringing stored values to a wider type (Documentation/Schema.md, "What widens").
 extension Column {
   /// The same values in another type, or the first row whose value has no exact form in it.
   ///

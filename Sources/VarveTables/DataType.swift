@@ -1,4 +1,4 @@
-/// The types a column can have (architecture, "Values").
+/// The types a column can have.
 public enum DataType: Hashable, Sendable {
   case boolean
   case int64

@@ -1,4 +1,4 @@
-/// Raw cells into a column whose type is found as its values come (architecture, "Values").
+/// Raw cells into a column whose type is found as its values come.
 ///
 /// A guess, the type so far, is tried in one pass that reads, checks and stores. Only a batch that does not bear it out is
 /// looked at again, cell by cell, and stored under the type that then holds.

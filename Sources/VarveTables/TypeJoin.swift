@@ -11,7 +11,7 @@ package enum TypeJoin: Hashable, Sendable {
 }
 
 extension TypeEvidence {
-  /// By the widening rules (architecture, "Values"): int64 becomes double if every number involved is below 2^53, else
+  /// By the widening rules (Documentation/Schema.md, "What widens"): int64 becomes double if every number involved is below 2^53, else
   /// decimal; decimals grow; double becomes decimal if exact.
   package func join(table: DataType, stored: TypeEvidence? = nil) -> TypeJoin {
     guard let feed = type, feed != table, !isOnlyEmpty else { return .same }

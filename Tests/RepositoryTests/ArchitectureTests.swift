@@ -11,13 +11,11 @@ import Testing
       "Varve", "VarveLake", "VarveSQLite", "VarveJSON", "VarveTables", "CCurl", "CMicrohttpd", "CHTTP", "CCrypto",
       "CSystem",
     ],
-    "Varve": [
-      "VarveFeeds", "VarveLake", "VarveSQLite", "VarveParquet", "VarveJSON", "VarveTables", "CSystem", "CCrypto",
-    ],
+    "Varve": ["VarveFeeds", "VarveLake", "VarveSQLite", "VarveParquet", "VarveJSON", "VarveTables", "CSystem"],
     "VarveLake": ["VarveParquet", "VarveSQLite", "VarveJSON", "VarveTables", "CCrypto", "CSystem"],
-    "VarveFeeds": ["VarveTables", "VarveJSON", "VarveParquet", "CArchive", "CXML", "CZlib", "CSystem"],
+    "VarveFeeds": ["VarveTables", "VarveJSON", "VarveParquet", "CArchive", "CXML", "CZlib"],
     "VarveParquet": ["VarveTables", "CZstd", "CZlib"],
-    "VarveSQLite": ["VarveTables", "CSQLite", "CSystem"],
+    "VarveSQLite": ["VarveTables", "CSQLite"],
     "VarveJSON": [],
     "VarveTables": [],
   ]

@@ -2,7 +2,7 @@ package import VarveJSON
 internal import VarveTables
 
 /// How rows of data are printed.
-package enum RowFormat: String, Sendable { case table, csv, json, ndjson }
+package enum RowFormat: String, Sendable, CaseIterable { case table, csv, json, ndjson }
 
 /// Prints rows one after the other, in bounded memory.
 package final class RowPrinter {

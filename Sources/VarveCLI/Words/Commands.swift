@@ -32,11 +32,10 @@ package let globalOptions: [Option] = [
   .flag("quiet", "Show no progress and no remarks."),
 ]
 
-private let feedFormats = ["xlsx", "json", "ndjson", "csv", "tsv", "parquet"]
-
 /// How a feed is to be read: shared by every command that reads one.
 private let feedOptions: [Option] = [
-  Option("format", "F", .choice(feedFormats), preset: "told by the content", "The feed's format."),
+  Option(
+    "format", "F", .choice(FeedFormat.allCases.map(\.rawValue)), preset: "told by the content", "The feed's format."),
   Option(
     "sheet", "NAME|N|all", .text, preset: "the first that holds rows",
     "The worksheet by name or number; `all` reads every one and adds a column `sheet`."),
@@ -52,10 +51,10 @@ private let feedOptions: [Option] = [
     "timezone", "ZONE", .text, preset: "UTC",
     "The zone of times that name none: `Europe/Berlin` or `+02:00`."),
   Option(
-    "error-cells", "reject|null|text", .choice(["reject", "null", "text"]), preset: "reject",
+    "error-cells", "reject|null|text", .choice(FeedRequest.ErrorCells.allCases.map(\.rawValue)), preset: "reject",
     "What an error cell of a workbook (`#N/A`) becomes."),
   Option(
-    "duplicate-keys", "refuse|last", .choice(["refuse", "last"]), preset: "refuse",
+    "duplicate-keys", "refuse|last", .choice(FeedRequest.DuplicateKeys.allCases.map(\.rawValue)), preset: "refuse",
     "What happens when a JSON object has a key twice."),
   Option("delimiter", "C", .text, preset: "detected", group: "CSV", "What parts the fields; `tab` is a tab."),
   Option(
@@ -106,7 +105,7 @@ private let ingestOptions: [Option] = [
     "updates", "METHOD", .choice(UpdateMethod.allCases.map(\.rawValue)), preset: "the table's, else copy-on-write",
     "How rows that change are written: copy-on-write writes their files anew, merge-on-read strikes them out in place."),
   Option(
-    "on-bad-row", "fail|quarantine", .choice(["fail", "quarantine"]), preset: "fail",
+    "on-bad-row", "fail|quarantine", .choice(BadRowPolicy.allCases.map(\.rawValue)), preset: "fail",
     "Commit nothing when a value does not fit, or keep such rows aside and commit the rest."),
   Option(
     "select", "SQL", .text,
@@ -235,7 +234,7 @@ private let queryCommand = Command(
   arguments: [Argument("SQL", "One SELECT statement of SQLite.")],
   options: [
     Option(
-      "format", "table|csv|json|ndjson", .choice(["table", "csv", "json", "ndjson"]),
+      "format", "table|csv|json|ndjson", .choice(RowFormat.allCases.map(\.rawValue)),
       preset: "table; json with --json", "How to print the rows."),
     .flag("explain", "Show what would be read, and print no rows."),
   ],
@@ -256,7 +255,7 @@ private let diffCommand = Command(
   ],
   options: [
     Option(
-      "format", "table|csv|json|ndjson", .choice(["table", "csv", "json", "ndjson"]),
+      "format", "table|csv|json|ndjson", .choice(RowFormat.allCases.map(\.rawValue)),
       preset: "table; json with --json", "How to print the rows.")
   ],
   details: [versionSpellings],

@@ -1,7 +1,7 @@
 internal import VarveJSON
 internal import VarveTables
 
-/// The one way to make data visible (architecture, "A commit, and what a crash leaves").
+/// The one way to make data visible (WarehouseFormat.md, "A commit, step by step").
 ///
 /// | step | effect | a crash right after leaves |
 /// | --- | --- | --- |

@@ -1,7 +1,7 @@
 internal import VarveJSON
 internal import VarveTables
 
-/// Several commits that count as one (architecture, "Several commits as one"): all staged first, then decided by one
+/// Several commits that count as one (WarehouseFormat.md, "Decisions"): all staged first, then decided by one
 /// file, `_transactions/<id>.json`, and from there only carried out.
 ///
 /// Readers are shown all of it or nothing: while the mark `_transactions/pending/<id>` lies beside the decision, each

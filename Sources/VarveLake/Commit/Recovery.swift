@@ -1,7 +1,7 @@
 internal import VarveJSON
 internal import VarveTables
 
-/// What every writer does first, under the lock: it puts right what a dead one left (architecture, section 3).
+/// What every writer does first, under the lock: it puts right what a dead one left (WarehouseFormat.md, "A commit, step by step").
 struct Recovery {
   let table: Table
   let clock: WallClock

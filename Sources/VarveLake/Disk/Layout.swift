@@ -1,6 +1,6 @@
 internal import VarveTables
 
-/// Every path that Varve uses on disk is spelled here (architecture, "On disk").
+/// Every path that Varve uses on disk is spelled here (Documentation/WarehouseFormat.md).
 ///
 /// All of them are relative: a table's to the table's root, the warehouse's to the warehouse.
 package enum Layout {

@@ -5,7 +5,7 @@ internal import VarveSQLite
 internal import VarveTables
 
 /// What only the ledger knows: which ingestions were tried, how often, and by whom they are being done; which
-/// deliveries stand where. What the data is stands in the logs, never here (architecture, decision 4), and neither do
+/// deliveries stand where. What the data is stands in the logs, never here, and neither do
 /// versions, executions and processed feeds: the logs and their state files answer for these as fast.
 ///
 /// Several processes may use one ledger. Each call is one durable transaction: SQLite with a rollback journal and full

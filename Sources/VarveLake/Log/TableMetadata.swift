@@ -13,7 +13,7 @@ package struct TableMetadata: Hashable, Sendable {
   /// Milliseconds since 1970.
   package let createdTime: Int64?
 
-  /// A table of ours, with the properties that keep strangers from erasing its history (architecture, section 1.1).
+  /// A table of ours, with the properties that keep strangers from erasing its history (WarehouseFormat.md, "The log").
   package init(
     id: String, schema: Schema, partitionColumns: [String], properties: [String: String] = [:], createdTime: Int64
   ) {

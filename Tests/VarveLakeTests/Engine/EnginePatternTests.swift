@@ -4,7 +4,7 @@ import VarveParquet
 import VarveSQLite
 import VarveTables
 
-/// What each pattern does, one rule a test (patterns of idempotency; architecture, "Values").
+/// What each pattern does, one rule a test (Documentation/WritePatterns.md).
 @Suite struct EnginePatternTests {
   static let schema = Schema([
     Field("sku", .text), Field("market", .text), Field("price", .int64), Field("seen", .date), Field("gone", .boolean),

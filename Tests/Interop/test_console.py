@@ -19,9 +19,14 @@ from playwright.sync_api import expect, sync_playwright
 from receivers import Receiver, serving
 from test_service import Service
 
-PAGES = ["#/", "#/tables/products", "#/tables/products/rows", "#/tables/stock/executions", "#/tables/first/deliveries",
+PAGES = ["#/", "#/tables/products", "#/tables/products/rows", "#/tables/stock/executions", "#/tables/stock/deliveries",
          "#/tables/products/columns", "#/tables/prices/quarantine", "#/work", "#/query"]
 LOOKS = {"light": ("light", 1320, 900), "dark": ("dark", 1320, 900), "phone": ("light", 390, 844), "phone-dark": ("dark", 390, 844)}
+
+
+def shop(url):
+    """A target that is asked once."""
+    return {"kind": "callback", "url": url, "chunk_records": 3, "retry": {"attempts": 1}}
 
 
 class Gate(Receiver):
@@ -69,6 +74,9 @@ def place(tmp_path_factory):
     warehouse.ingest(feed("prices-1.ndjson", [{"sku": f"P{n}", "price": n} for n in range(40)]), "--into", "prices", "--schema", schema)
     warehouse.ingest(feed("prices-2.ndjson", [{"sku": "Q1", "price": 3}, {"sku": "Q2", "price": -7}, {"sku": "Q3", "price": "n/a"}]),
                      "--into", "prices", "--on-bad-row", "quarantine")
+    # A shop that is not there.
+    (warehouse.path / "varve.json").write_text(json.dumps({"targets": {"shop": shop("http://127.0.0.1:1/")}}))
+    warehouse.run("push", "stock", "--to", "shop", code=1)
     (inbox / "broken.json").write_text('[{"n": 1}, {"n":')
     (inbox / "first.json").write_text(json.dumps([{"n": n} for n in range(200)]))
     (inbox / "fresh.json").write_text(json.dumps([{"n": n} for n in range(600)]))
@@ -310,6 +318,35 @@ def test_everybody_can_read_it(place, chromium, look):
             if serious:
                 found[address] = serious
         assert found == {}
+        assert seen.trouble == []
+
+
+def test_a_delivery_that_stopped_is_resumed(place, chromium):
+    service, warehouse, *_ = place
+    receiver = Receiver()
+    with opened(chromium, service) as seen, serving(receiver) as url:
+        page = seen.page
+        go(seen, service, "#/tables/stock/deliveries")
+        stopped = page.locator("article:has-text('to shop')")
+        expect(stopped.locator(".chip")).to_have_text("stopped")
+        before = stopped.locator("p").last.text_content()
+        assert "127.0.0.1" in before
+        # By the keyboard; the shop is still closed, which is seen again.
+        attempts = service.client.get("api/v1/deliveries").json()["deliveries"]
+        stopped.get_by_role("button", name="Resume stock@").press("Enter")
+        expect(page.locator("#said")).to_contain_text("to shop goes on.")
+        expect(stopped.get_by_role("button", name="Resume stock@")).to_be_enabled()
+        again = service.client.get("api/v1/deliveries").json()["deliveries"]
+        assert [d["attempts"] for d in again if d["target"] == "shop"] == [d["attempts"] + 1 for d in attempts if d["target"] == "shop"]
+        # On the page of all work; now the shop has opened.
+        (warehouse.path / "varve.json").write_text(json.dumps({"targets": {"shop": shop(url)}}))
+        go(seen, service, "#/work")
+        stopped.get_by_role("button", name="Resume stock@").click()
+        expect(stopped.locator(".chip")).to_have_text("complete")
+        expect(stopped.get_by_role("button")).to_have_count(0)
+        stopped.locator("summary").click()
+        expect(stopped.locator("svg .chunk.acknowledged")).to_have_count(len(next(iter(receiver.chunks.values()))))
+        assert receiver.wrong == [] and len(receiver.complete) == 1
         assert seen.trouble == []
 
 

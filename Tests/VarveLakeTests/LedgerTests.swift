@@ -232,8 +232,20 @@ final class HandClock: Sendable {
       try ledger.markAcknowledged(1, of: first)
       try ledger.markFailed(2, "503", of: first)
       #expect(throws: Problem.self) { try ledger.markAcknowledged(9, of: first) }
+      #expect(try ledger.deliveries(isUnderWay: true).map(\.id) == ["d1"])
     }
     lease = nil
+    // Its process has died.
+    let cutOff = try #require(try ledger.delivery("d1"))
+    #expect(cutOff.state == .stopped && cutOff.error?.hasPrefix("cut off: process ") == true)
+    #expect(try ledger.deliveries(isUnderWay: true).isEmpty)
+    do {
+      let other = DeliveryRecord(id: "d0", target: "shop", table: "products", version: 6, chunking: "records=2")
+      let held = try #require(try ledger.begin(other))
+      #expect(try ledger.delivery("d1")?.state == .stopped)
+      #expect(try ledger.deliveries(isUnderWay: true).map(\.id) == ["d0"])
+      try ledger.complete(held, recordCount: 0)
+    }
     let second = try #require(try ledger.begin(delivery))
     #expect(try ledger.nextChunk(second) == 2)
     #expect(throws: Problem.self) { try ledger.markSent(chunk(2, "other bytes"), of: second) }
@@ -243,12 +255,12 @@ final class HandClock: Sendable {
       try ledger.markSent(chunk(number), of: second)
       try ledger.markAcknowledged(number, of: second)
     }
-    #expect(try ledger.deliveredVersion(of: "products", to: "shop") == nil)
+    #expect(try ledger.deliveredVersion(of: "products", to: "shop") == 6)
     try ledger.complete(second, recordCount: 8)
     #expect(try ledger.deliveredVersion(of: "products", to: "shop") == 7)
     let done = try #require(try ledger.delivery("d1"))
     #expect(done.state == .complete && done.recordCount == 8 && done.attempts == 2)
     #expect(try ledger.chunks(of: "d1").map(\.attempts) == [1, 2, 2, 1])
-    #expect(try ledger.deliveries(target: "shop").map(\.id) == ["d1"])
+    #expect(try ledger.deliveries(target: "shop").map(\.id) == ["d0", "d1"])
   }
 }

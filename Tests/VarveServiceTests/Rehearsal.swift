@@ -34,6 +34,7 @@ final class Rehearsal {
     try? FileManager.default.removeItem(atPath: path)
   }
 
+  var port: Int { service.port }
   var callback: String { "http://127.0.0.1:\(receiver.port)/" }
 
   func write(_ name: String, _ text: String) throws {

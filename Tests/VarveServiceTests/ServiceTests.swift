@@ -211,11 +211,64 @@ import VarveService
     ("GET", "/api/v1/tables/..%2f..%2fetc", 404), ("GET", "/api/v1/tables/none/versions/1/rows", 404),
     ("GET", "/api/v1/tables/none/diff?from=1", 404), ("GET", "/api/v1/tables?limit=x", 200),
     ("GET", "/api/v1/ingestions?limit=x", 400), ("GET", "/api/v1/ingestions?state=x", 400),
-    ("GET", "/api/v1/deliveries/none", 404),
+    ("GET", "/api/v1/deliveries/none", 404), ("POST", "/api/v1/deliveries/none/resume", 404),
   ])
   func `what is not there has its status`(method: String, path: String, status: Int) throws {
     let rehearsal = try Rehearsal()
     #expect(try rehearsal.ask(method, path).status == status)
+  }
+
+  @Test func `a delivery that stopped goes on when that is asked for`() throws {
+    let rehearsal = try Rehearsal()
+    let warehouse = Warehouse(at: rehearsal.path + "/warehouse")
+    func declare(_ targets: String) throws {
+      try #"{"targets":{\#(targets)}}"#.write(
+        toFile: rehearsal.path + "/warehouse/varve.json", atomically: false, encoding: .utf8)
+    }
+    func shop(_ url: String) -> String { #""shop":{"kind":"callback","url":"\#(url)","retry":{"attempts":1}}"# }
+    try rehearsal.write("a.json", #"[{"n":1},{"n":2}]"#)
+    _ = try warehouse.ingest(IngestRequest([FeedRequest(path: rehearsal.inbox + "/a.json")], into: "a"))
+    try declare(shop("http://127.0.0.1:1/"))
+    #expect(throws: Problem.self) { try warehouse.push(PushRequest("a", to: "shop")) }
+    let id = try #require(try warehouse.deliveries().first?.id)
+    func resume() throws -> Rehearsal.Answer { try rehearsal.ask("POST", "/api/v1/deliveries/\(id)/resume") }
+    func state(after attempts: Int) throws -> JSONValue? {
+      for _ in 0..<2000 {
+        let delivery = try rehearsal.ask("GET", "/api/v1/deliveries/\(id)").json
+        if delivery["attempts"]?.int == attempts, delivery["state"] != "sending" { return delivery["state"] }
+        usleep(10_000)
+      }
+      return nil
+    }
+    // What stands in the way is said at once, or stands in the ledger.
+    try declare("")
+    #expect(try resume().error.contains("no target is declared as \"shop\""))
+    try declare(shop("http://127.0.0.1:1/"))
+    #expect(try resume().status == 200)
+    #expect(try state(after: 2) == "stopped")
+    try declare(shop(rehearsal.callback))
+    // The one before may not quite have ended.
+    var status = try resume().status
+    while status == 409, try warehouse.delivery(id).state == "stopped" { status = try resume().status }
+    #expect(status == 200)
+    #expect(try state(after: 3) == "complete")
+    #expect(try resume().status == 409)
+  }
+
+  @Test func `the delivery of an ingestion goes on with the ingestion`() throws {
+    let rehearsal = try Rehearsal()
+    try rehearsal.write("a.json", #"[{"n":1}]"#)
+    var body = try #require(rehearsal.body("a.json").object)
+    // The service itself has no such path.
+    body["callback_url"] = .string("http://127.0.0.1:\(rehearsal.port)/nowhere")
+    let id = try #require(try rehearsal.ingest(.object(body)).json["ingestion_id"]?.string)
+    #expect(try rehearsal.end(of: id)["state"] == "failed")
+    func attempts() throws -> JSONValue? { try rehearsal.ask("GET", "/api/v1/deliveries/\(id)").json["attempts"] }
+    #expect(try attempts() == 1)
+    #expect(try rehearsal.ask("POST", "/api/v1/deliveries/\(id)/resume").status == 200)
+    for _ in 0..<2000 where try attempts() == 1 { usleep(10_000) }
+    #expect(try attempts() == 2)
+    #expect(try rehearsal.end(of: id)["state"] == "failed")
   }
 
   @Test func `readers are shown the version that was asked for`() throws {

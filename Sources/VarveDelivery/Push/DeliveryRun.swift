@@ -158,7 +158,7 @@ package final class DeliveryRun {
       throw Stop(chunk: number, reason: "\(reason); it asks to wait \(Int(pauseSeconds)) seconds", nextTry: until)
     }
     guard let pause = patience.pause(attempts: attempts) else {
-      throw try park(number, "\(reason), \(attempts) times")
+      throw try park(number, attempts == 1 ? reason : "\(reason), \(attempts) times")
     }
     let seconds = max(pause, pauseSeconds)
     onEvent(.waiting(chunk: number, seconds: seconds, reason: reason))

@@ -111,7 +111,7 @@ extension Warehouse {
   ) throws -> [DeliverySummary] {
     guard let storage = try lake()?.storage, let ledger = try Ledger.openToRead(storage) else { return [] }
     return try ledger.deliveries(
-      target: target, table: table, state: isUnderWay ? .sending : nil, limit: limit ?? .max
+      target: target, table: table, isUnderWay: isUnderWay, limit: limit ?? .max
     ).map { try DeliverySummary($0, ledger) }
   }
 

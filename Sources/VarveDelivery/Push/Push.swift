@@ -107,6 +107,15 @@ extension Warehouse {
       return report
     }
   }
+
+  /// Whether a delivery can go on: what stands in its way before anything is sent, a target that is not declared any more
+  /// or a version that is gone, is the problem that is thrown.
+  package func checkResumption(ofDelivery id: String) throws {
+    let desk = try DeliveryDesk(self, { false })
+    let record = try desk.ledger.deliveryRecord(beginning: id)
+    _ = try desk.target(record.target)
+    _ = try desk.records(DeliveryPlan(record), table(record.table))
+  }
 }
 
 /// What a push works with.
@@ -305,20 +314,26 @@ struct DeliveryDesk {
   ) throws -> (contents: TableContents, key: [String]) {
     var new = try contents(plan.side, table)
     if case .added(let since?) = plan.rows {
-      let before = Set(try contents(since, table).contents.files.map(\.path))
+      // The log knows them, also where a vacuum took the files.
+      let before = Set(try snapshot(since, table).files().map(\.path))
       new.contents.files.removeAll { before.contains($0.path) }
     }
     return new
   }
 
-  /// The files of one side, which must be the version that the plan was made for.
   private func contents(_ side: DeliveryPlan.Side, _ table: Table) throws -> (contents: TableContents, key: [String]) {
+    let snapshot = try snapshot(side, table)
+    return (try snapshot.contents(), snapshot.metadata.key)
+  }
+
+  /// One side, which must be the version that the plan was made for.
+  private func snapshot(_ side: DeliveryPlan.Side, _ table: Table) throws -> Snapshot {
     let snapshot = try table.snapshot(at: .version(side.version))
     guard snapshot.entrySHA256 == side.entrySHA256 else {
       throw Problem(
         .refused, at: ["\(table.name)@\(side.version)"], "is not the version that this delivery was begun with",
         advice: "push the table anew")
     }
-    return (try snapshot.contents(), snapshot.metadata.key)
+    return snapshot
   }
 }

@@ -5,13 +5,14 @@ internal import VarveTables
 package struct DeliveryRecord: Hashable, Sendable {
   package enum State: String, Sendable {
     case planned
-    /// Under way, or cut off: it goes on behind the last acknowledged chunk.
+    /// Under way.
     case sending
     /// Every chunk and the end of it are acknowledged; where the target can be read back, proven.
     case complete
     /// All was sent, and some records are not at the target as they were sent: dead letters.
     case incomplete
-    /// Waits for `nextTry`, or for a person.
+    /// Waits for `nextTry`, or for a person, and goes on behind the last acknowledged chunk. One that was cut off is no
+    /// different.
     case stopped
   }
 
@@ -121,6 +122,12 @@ extension Ledger {
         let row = try connection.value("SELECT row FROM deliveries WHERE id = ?", [.text(delivery.id)])?.integer,
         let lease = try LedgerLease.take(storage, byte: LedgerLease.byte(target: target))
       else { return nil }
+      // Whoever holds the target knows that nobody sends what else is being sent there.
+      try connection.run(
+        """
+        UPDATE deliveries SET state = 'stopped', error = 'cut off: ' || owner || ' has ended', ended = ?
+        WHERE target = ? AND state = 'sending'
+        """, [now, .text(delivery.target)])
       try connection.run(
         """
         UPDATE deliveries SET state = 'sending', owner = ?, started = coalesce(started, ?), ended = NULL,
@@ -242,17 +249,18 @@ extension Ledger {
     }
   }
 
-  /// Newest first.
+  /// Newest first. `isUnderWay`: only those that are being sent.
   package func deliveries(
-    target: String? = nil, table: String? = nil, state: DeliveryRecord.State? = nil, limit: Int = .max
+    target: String? = nil, table: String? = nil, isUnderWay: Bool = false, limit: Int = .max
   ) throws -> [DeliveryRecord] {
     try read { connection in
       try connection.rows(
         """
         SELECT row FROM deliveries WHERE (?1 IS NULL OR target = ?1) AND (?2 IS NULL OR source = ?2)
           AND (?3 IS NULL OR state = ?3) ORDER BY row DESC LIMIT ?4
-        """, [SQLValue(target), SQLValue(table), SQLValue(state?.rawValue), SQLValue(limit)]
+        """, [SQLValue(target), SQLValue(table), isUnderWay ? .text("sending") : .null, SQLValue(limit)]
       ).compactMap { row in try row[0].integer.flatMap { try deliveryRecord($0, connection) } }
+        .filter { !isUnderWay || $0.state == .sending }
     }
   }
 
@@ -332,15 +340,27 @@ extension Ledger {
       version: values[3].integer ?? 0, since: values[4].integer, chunking: values[5].text ?? "",
       plan: values[15].text ?? "{}")
     record.state = values[6].text.flatMap { DeliveryRecord.State(rawValue: $0) } ?? .stopped
+    record.owner = values[10].text
+    record.error = values[9].text
+    if try record.state == .sending && !isHeld(record.target, connection) {
+      record.state = .stopped
+      record.error = "cut off: \(record.owner ?? "its process") has ended"
+    }
     if record.state == .stopped, values[16] != .null { record.state = .incomplete }
     record.attempts = Int(values[7].integer ?? 0)
     record.nextTry = values[8].integer
-    record.error = values[9].text
-    record.owner = values[10].text
     record.noted = values[11].integer ?? 0
     record.started = values[12].integer
     record.ended = values[13].integer
     record.recordCount = values[14].integer.map { Int($0) }
     return record
+  }
+
+  /// Whether somebody delivers to the target.
+  private func isHeld(_ target: String, _ connection: Connection) throws -> Bool {
+    guard let row = try connection.value("SELECT row FROM targets WHERE name = ?", [.text(target)])?.integer else {
+      return false
+    }
+    return LedgerLease.isHeld(storage, byte: LedgerLease.byte(target: row))
   }
 }

@@ -30,7 +30,21 @@ package final class LedgerLease: Sendable {
     return nil
   }
 
-  /// F_OFD_SETLK, which Swift does not see: the lock belongs to the open file, not to the process.
+  /// Whether somebody, here or in another process, holds it.
+  static func isHeld(_ storage: Storage, byte: Int64) -> Bool {
+    let file = varve_open_beneath(storage.descriptor, Layout.ledgerLocks, O_RDONLY | O_CLOEXEC, 0)
+    guard file >= 0 else { return false }
+    defer { close(file) }
+    var lock = flock()
+    lock.l_type = Int16(F_WRLCK)
+    lock.l_whence = Int16(SEEK_SET)
+    lock.l_start = off_t(byte)
+    lock.l_len = 1
+    return fcntl(file, getOpenFileLock, &lock) == 0 && lock.l_type != Int16(F_UNLCK)
+  }
+
+  /// F_OFD_GETLK and F_OFD_SETLK, which Swift does not see: the lock belongs to the open file, not to the process.
+  private static let getOpenFileLock: Int32 = 36
   private static let setOpenFileLock: Int32 = 37
 
   /// Who holds a lease, for people to read: only the lock itself is believed.

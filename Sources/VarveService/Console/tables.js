@@ -286,7 +286,7 @@ async function quarantine(body, name) {
 
 async function deliveries(body, name) {
   const { deliveries: found } = await get(`deliveries?limit=50&table=${encodeURIComponent(name)}`);
-  body.replaceChildren(found.length ? deliveryList(found) : h("p", { className: "note" }, "Nothing of this table was delivered yet."));
+  body.replaceChildren(found.length ? deliveryList(found, () => deliveries(body, name)) : h("p", { className: "note" }, "Nothing of this table was delivered yet."));
 }
 
 function columns(body, name, about) {

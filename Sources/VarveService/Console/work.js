@@ -41,14 +41,33 @@ function letter(ingestion, onDone) {
     ingestion.next_try ? `, next try ${time(ingestion.next_try)} UTC` : "", `, ${short(ingestion.ingestion_id)}`));
 }
 
-/** Deliveries, each to be opened for its chunks. */
-export function deliveryList(deliveries) {
+/** Lets a delivery go on that stopped, and calls `onDone` when it has come to an end again. */
+function resumption(delivery, onDone) {
+  const name = `${delivery.table}@${delivery.version}`;
+  const button = h("button", { "aria-label": `Resume ${name} to ${delivery.target}`, onclick: async () => {
+    button.disabled = true;
+    try {
+      await post(`deliveries/${delivery.delivery_id}/resume`, {});
+      say(`${name} to ${delivery.target} goes on.`);
+      // It may be over before an event could tell of it.
+      for (let pause = 300; button.isConnected; pause = Math.min(pause * 1.5, 5000)) {
+        await new Promise(resolve => setTimeout(resolve, pause));
+        const now = await get(`deliveries/${delivery.delivery_id}`);
+        if (now.attempts > delivery.attempts && now.state !== "sending") break;
+      }
+      if (button.isConnected) await onDone();
+    } catch (error) { say(error.message); button.disabled = false; }
+  } }, "Resume");
+  return button;
+}
+
+/** Deliveries, each to be opened for its chunks; those that stopped can be resumed. */
+export function deliveryList(deliveries, onDone) {
   return h("div", {}, deliveries.map(delivery => {
     const inside = h("div", {});
-    const box = h("details", { className: "job" }, h("summary", {}, h("b", {}, `${delivery.table}@${delivery.version}`),
+    const box = h("details", {}, h("summary", {}, h("b", {}, `${delivery.table}@${delivery.version}`),
       delivery.since !== null ? ` since ${delivery.since}` : "", " to ", h("span", { className: "source" }, delivery.target), " ", chip(delivery.state), " ",
-      h("span", { className: "soft" }, `${counted(delivery.records, "record")}${delivery.proven ? `, ${count(delivery.proven)} proven` : ""}${delivery.dead ? `, ${count(delivery.dead)} given up` : ""} in ${counted(delivery.chunks, "chunk")}, ${ago(delivery.ended ?? delivery.started)}`)),
-    delivery.error ? h("p", {}, delivery.error) : "", inside);
+      h("span", { className: "soft" }, `${counted(delivery.records, "record")}${delivery.proven ? `, ${count(delivery.proven)} proven` : ""}${delivery.dead ? `, ${count(delivery.dead)} given up` : ""} in ${counted(delivery.chunks, "chunk")}, ${ago(delivery.ended ?? delivery.started)}`)), inside);
     box.addEventListener("toggle", async () => {
       if (!box.open) return;
       const whole = await get(`deliveries/${delivery.delivery_id}`);
@@ -58,7 +77,8 @@ export function deliveryList(deliveries) {
         dead.length ? h("div", {}, h("h3", {}, `${counted(whole.dead, "record")} given up`), h("ul", {}, dead.slice(0, 20).map(letter => h("li", {}, h("code", {}, letter.key), ": ", letter.reason)))) : "",
         failed.length ? h("ul", {}, failed.slice(0, 20).map(chunk => h("li", {}, `chunk ${chunk.number}: ${chunk.error}`))) : "");
     });
-    return box;
+    return h("article", { className: "job", "data-delivery": delivery.delivery_id }, h("div", { className: "head" }, box,
+      onDone && ["stopped", "incomplete"].includes(delivery.state) ? resumption(delivery, onDone) : ""), delivery.error ? h("p", {}, delivery.error) : "");
   }));
 }
 
@@ -74,7 +94,7 @@ export async function work(main, live) {
       get("dead-letters?limit=50"), get("ingestions?state=failed&limit=50"), get("deliveries?limit=30"), get("ingestions?limit=30")]);
     const letters = [...dead, ...failed];
     given.replaceChildren(...letters.map(ingestion => letter(ingestion, read)), letters.length ? "" : h("p", { className: "soft" }, "Nothing was given up."));
-    sent.replaceChildren(deliveries.length ? deliveryList(deliveries) : h("p", { className: "soft" }, "Nothing was delivered yet."));
+    sent.replaceChildren(deliveries.length ? deliveryList(deliveries, read) : h("p", { className: "soft" }, "Nothing was delivered yet."));
     past.replaceChildren(ingestions.length ? scroll("Ingestions, newest first", "ingestions", h("table", {}, h("thead", {}, h("tr", {}, ["File", "Table", "State", "Version", "Sent", "When (UTC)"].map(text => h("th", { scope: "col" }, text)))),
       h("tbody", {}, ingestions.map(ingestion => h("tr", {}, h("td", { className: "source" }, ingestion.sources.join(", ")), h("td", {}, h("a", { href: `#/tables/${encodeURIComponent(ingestion.table)}` }, ingestion.table)), h("td", {}, chip(ingestion.state)),
         h("td", {}, ingestion.version ?? ""), h("td", {}, ingestion.records_acknowledged ? count(ingestion.records_acknowledged) : ""), h("td", { className: "when" }, time(ingestion.ended ?? ingestion.started ?? ingestion.noted)))))))

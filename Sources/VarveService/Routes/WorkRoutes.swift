@@ -74,12 +74,7 @@ let workRoutes: [Route] = [
     method: "GET", path: "/api/v1/deliveries/{id}", summary: "A delivery, its chunks, and what it owes its target",
     parameters: [delivery]
   ) { call in
-    let found: DeliverySummary
-    do {
-      found = try call.desk.warehouse.delivery(call.part("id"))
-    } catch let problem as Problem where problem.kind == .failed {
-      throw Refusal(404, problem.description)
-    }
+    let found = try delivered(call)
     var object = json(found).object ?? JSONObject()
     object["chunk_list"] = .array(
       try call.desk.warehouse.chunks(ofDelivery: found.id).map {
@@ -98,7 +93,24 @@ let workRoutes: [Route] = [
       })
     return .json(.object(object))
   },
+  Route(
+    method: "POST", path: "/api/v1/deliveries/{id}/resume", summary: "Go on with a delivery that stopped",
+    details: "Answers at once; it goes on behind the last acknowledged chunk, and its progress is among the events. "
+      + "The delivery of an ingestion goes on when that is tried again, which this does.",
+    parameters: [delivery]
+  ) { call in
+    try call.desk.resume(delivered(call))
+    return .json(json(try delivered(call)))
+  },
 ]
+
+private func delivered(_ call: Route.Call) throws -> DeliverySummary {
+  do {
+    return try call.desk.warehouse.delivery(call.part("id"))
+  } catch let problem as Problem where problem.kind == .failed {
+    throw Refusal(404, problem.description)
+  }
+}
 
 private func list(_ call: Route.Call, _ state: IngestionRecord.State?) throws -> [JSONValue] {
   let number = try call.number("limit", preset: 100, in: 1...10_000)

@@ -28,6 +28,9 @@ final class ServiceDesk: Sendable {
     var repeats: [IngestionRecord] = []
     /// Ingestions of the command line that somebody asks to be tried again here.
     var retries: [String] = []
+    /// Deliveries that somebody asks to go on here, by their ids: those that wait, and those with them that are being sent.
+    var waitingDeliveries: ArraySlice<DeliverySummary> = []
+    var resumedDeliveries: Set<String> = []
     /// What was asked under an idempotency key: the digest of the body, and the ingestion.
     var asked: [String: (bodySHA256: String, ingestion: String)] = [:]
   }
@@ -141,6 +144,25 @@ final class ServiceDesk: Sendable {
     return true
   }
 
+  /// Lets a delivery that stopped go on; that of an ingestion by trying that again.
+  func resume(_ delivery: DeliverySummary) throws {
+    guard delivery.state != "complete" else { throw Refusal(409, "The delivery is complete.") }
+    guard delivery.state != "sending" else { throw Refusal(409, "The delivery is under way.") }
+    if let record = try ledger.ingestion(delivery.id) {
+      guard try requeue(record) else { throw Refusal(409, "The ingestion that it belongs to is under way.") }
+      return
+    }
+    try warehouse.checkResumption(ofDelivery: delivery.id)
+    guard !isStopping else { throw Refusal(503, "The service is stopping; ask again when it is back.") }
+    let isNew = state.withLock { state in
+      guard state.resumedDeliveries.insert(delivery.id).inserted else { return false }
+      state.waitingDeliveries.append(delivery)
+      return true
+    }
+    guard isNew else { throw Refusal(409, "The delivery waits for its turn.") }
+    wake.signal()
+  }
+
   func progress(of id: String) -> Progress? { state.withLock { $0.progress[id] } }
 
   // MARK: Working
@@ -155,6 +177,8 @@ final class ServiceDesk: Sendable {
           try repeatCompletion(record)
         } else if let id = state.withLock({ $0.retries.popLast() }) {
           retry(id)
+        } else if let delivery = state.withLock({ $0.waitingDeliveries.popFirst() }) {
+          goOn(delivery)
         } else if let lease = try ledger.takeNextDue(for: .service) {
           try perform(lease)
         } else {
@@ -264,25 +288,50 @@ final class ServiceDesk: Sendable {
     var before = 0
     _ = try warehouse.deliver(delivery, isInterrupted: { self.isStopping }) { event in
       self.state.withLock { $0.progress[id]?.note(event) }
-      switch event {
-      case .acknowledged(let chunk, let count, _):
-        metrics.count("varve_records_acknowledged_total", by: max(0, count - before))
-        metrics.count("varve_chunks_acknowledged_total")
-        before = count
-        journal.write(
-          .debug, "acknowledged", ["ingestion_id": .string(id), "chunk": JSONValue(chunk), "records": JSONValue(count)])
-      case .began(_, _, _, _, _, let record, _): before = record
-      case .waiting(let chunk, _, let reason):
-        metrics.count("varve_chunks_retried_total")
-        journal.write(
-          .info, "waiting", ["ingestion_id": .string(id), "chunk": JSONValue(chunk), "reason": .string(reason)])
-      case .rewound(let chunk, let reason):
-        journal.write(
-          .info, "rewound", ["ingestion_id": .string(id), "chunk": JSONValue(chunk), "reason": .string(reason)])
-      // Of targets that are read back, which callbacks are not.
-      case .proving, .redriven, .deadLettered: break
-      case .completed: break
+      note(event, of: "ingestion_id", id, &before)
+    }
+  }
+
+  /// Counts and writes down what a delivery tells. `before` is how many of its records were acknowledged.
+  private func note(_ event: DeliveryEvent, of name: String, _ id: String, _ before: inout Int) {
+    func write(_ what: String, _ chunk: Int, _ reason: String) {
+      journal.write(.info, what, [name: .string(id), "chunk": JSONValue(chunk), "reason": .string(reason)])
+    }
+    switch event {
+    case .acknowledged(let chunk, let count, _):
+      metrics.count("varve_records_acknowledged_total", by: max(0, count - before))
+      metrics.count("varve_chunks_acknowledged_total")
+      before = count
+      journal.write(
+        .debug, "acknowledged", [name: .string(id), "chunk": JSONValue(chunk), "records": JSONValue(count)])
+    case .began(_, _, _, _, _, let record, _): before = record
+    case .waiting(let chunk, _, let reason):
+      metrics.count("varve_chunks_retried_total")
+      write("waiting", chunk, reason)
+    case .rewound(let chunk, let reason): write("rewound", chunk, reason)
+    case .redriven(let chunk, _, let reason): write("sent again", chunk, reason)
+    case .deadLettered(let chunk, _, let reason): write("given up", chunk, reason)
+    case .proving, .completed: break
+    }
+  }
+
+  /// What becomes of it stands in the ledger.
+  private func goOn(_ delivery: DeliverySummary) {
+    defer { _ = state.withLock { $0.resumedDeliveries.remove(delivery.id) } }
+    let ids: JSONObject = ["delivery_id": .string(delivery.id), "table": .string(delivery.table)]
+    do {
+      try takeTurn(delivery.target)
+      defer { _ = state.withLock { $0.busyTargets.remove(delivery.target) } }
+      journal.write(.info, "goes on", ids)
+      var before = 0
+      _ = try warehouse.resumeDelivery(delivery.id, isInterrupted: { self.isStopping }) {
+        note($0, of: "delivery_id", delivery.id, &before)
       }
+      journal.write(.info, "delivered", ids)
+    } catch {
+      var fields = ids
+      fields["error"] = .string((error as? Problem)?.description ?? "\(error)")
+      journal.write(.error, "not delivered", fields)
     }
   }
 

@@ -39,6 +39,8 @@ package final class Table: Sendable {
     case published
     /// The newest, published or not.
     case head
+    /// The newest, published or not, before what a decision that is being carried out has recorded so far: what to plan on.
+    case settled
     case version(Int64)
     /// The newest at or before that time, in milliseconds since 1970.
     case time(Int64)
@@ -52,8 +54,19 @@ package final class Table: Sendable {
   package func head() throws -> Int64? {
     let hint = known.withLock { $0?.version } ?? (try? Proxy.read(storage))?.version
     guard let head = try log.head(hint: hint) else { return nil }
-    if head == 0, try log.entry(0)?.bookkeeping?.awaitsFirstFeed == true { return nil }
-    return head
+    return try started(head)
+  }
+
+  /// The newest version that is no part of a decision that is being carried out; nil where there is none.
+  package func settledVersion() throws -> Int64? { try head().flatMap(settledVersion) }
+
+  private func settledVersion(head: Int64) throws -> Int64? { try started(shown(head)) }
+
+  /// Nil of a version 0 that waits for its first feed, and of none.
+  private func started(_ version: Int64) throws -> Int64? {
+    if version < 0 { return nil }
+    if version == 0, try log.entry(0)?.bookkeeping?.awaitsFirstFeed == true { return nil }
+    return version
   }
 
   /// The version that readers are shown, or nil where they are shown none yet.
@@ -73,6 +86,7 @@ package final class Table: Sendable {
   private func version(_ selector: Selector, head: Int64) throws -> Int64? {
     switch selector {
     case .head: return head
+    case .settled: return try settledVersion(head: head)
     case .published: return try publishedVersion(head: head)
     case .version(let version):
       guard (0...head).contains(version) else {
@@ -101,9 +115,7 @@ package final class Table: Sendable {
 
   /// What the proxy shows, and no part of a decision that is not carried out to its end.
   private func publishedVersion(head: Int64) throws -> Int64? {
-    let shown = try shown(proxyVersion(head: head))
-    if shown == 0, head > 0, try log.entry(0)?.bookkeeping?.awaitsFirstFeed == true { return nil }
-    return shown
+    try started(shown(proxyVersion(head: head)))
   }
 
   private func proxyVersion(head: Int64) throws -> Int64 {
@@ -141,7 +153,7 @@ package final class Table: Sendable {
   }
 
   /// The table's lock, which its writers hold one after the other.
-  func lock() throws -> FileLock {
+  package func lock() throws -> FileLock {
     guard !isInDoubt else {
       throw Problem(
         .failed, at: [name], "an earlier commit's outcome is unknown, and this process writes no more",

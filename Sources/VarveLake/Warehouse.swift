@@ -66,6 +66,12 @@ package final class Warehouse: Sendable {
     return table
   }
 
+  /// As below, of a table that may not even be prepared.
+  package func discardIfUnused(_ name: String) throws {
+    guard let directory = try storage.directory(name) else { return }
+    try discardIfUnused(Table(name: name, storage: directory))
+  }
+
   /// Takes away the directory of a table that was prepared and never committed.
   package func discardIfUnused(_ table: Table) throws {
     try table.discardIfUnused()

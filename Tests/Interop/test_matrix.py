@@ -5,7 +5,8 @@
 - after theirs: it stages nothing, so that only what it leaves shows that it was planned on theirs where it must be.
 - nothing left: planned anew, ours has no effect any more, and makes no version.
 - refused: planned anew, ours has become wrong; exit 3, and the sentence says what it collided with.
-- again: refused likewise, since its place in the order of executions may be another now; the same command again commits.
+- unseen: ours was told to drop what was done by other means, and theirs came after that was said; ours is refused.
+- rivals: both are the same execution, of different input; ours is refused, since nobody can know which of them is meant.
 
 Whatever becomes of it, the table is as if one had come after the other."""
 
@@ -92,13 +93,23 @@ overwrite partition   | stateful merge        | planned anew   | beside
 overwrite table       | transaction           | planned anew   | planned anew
 truncate partition    | stateful merge        | after theirs   | after theirs
 restore               | transaction           | after theirs   | after theirs
-stateful merge        | append                | again          | again
-stateful merge        | merge                 | again          | again
-stateful merge        | stateful merge        | again          | again
-stateful merge        | transaction           | again          | again
-stateful merge        | overwrite table       | again          | again
-stateful merge        | restore elsewhere     | again          | again
-stateful merge        | append by delta-rs    | again          | again
+stateful merge        | append                | planned anew   | planned anew
+stateful merge        | merge                 | planned anew   | planned anew
+stateful merge        | stateful merge        | planned anew   | planned anew
+stateful merge        | the next execution    | planned anew   | planned anew
+stateful merge        | the same execution    | nothing left   | nothing left
+stateful merge        | a rival execution     | rivals         | rivals
+stateful merge        | transaction           | planned anew   | planned anew
+stateful merge        | overwrite table       | planned anew   | planned anew
+stateful merge        | restore elsewhere     | planned anew   | planned anew
+stateful merge        | append by delta-rs    | planned anew   | planned anew
+backfill              | append                | refused        | refused
+backfill              | truncate partition    | refused        | refused
+backfill              | the next execution    | planned anew   | planned anew
+backfill              | the same execution    | planned anew   | planned anew
+backfill              | compact               | planned anew   | planned anew
+backfill, reapplying  | append                | planned anew   | planned anew
+backfill, discarding  | append                | unseen         | unseen
 transaction           | append                | planned anew   | planned anew
 transaction           | merge                 | planned anew   | planned anew
 transaction           | stateful merge        | planned anew   | planned anew
@@ -146,6 +157,9 @@ OURS = {
     ),
     "transaction": ([{"market": "DE", "id": 1, "price": 4}, {"market": "DE", "id": 4, "price": 4}], ["merge"]),
 }  # fmt: skip
+for name, more in {"": [], ", reapplying": ["--reapply"], ", discarding": ["--discard-interposed"]}.items():
+    corrected = [{"market": "DE", "id": 1, "price": 7}, {"market": "AT", "id": 7, "price": 7}]
+    OURS[f"backfill{name}"] = (corrected, ["--mode", "stateful-merge", "--execution", "1", *more])
 
 
 def transaction(directory, name, rows, mode):
@@ -168,6 +182,9 @@ def theirs_by_varve(operation, market):
         "overwrite partition": [{"market": market, "id": 70, "price": 70}],
         "overwrite table": [{"market": market, "id": 80, "price": 80}],
         "stateful merge": [{"market": market, "id": 2, "price": 61}, {"market": market, "id": 61, "price": 61}],
+        "the next execution": [{"market": market, "id": 1, "price": 63}, {"market": market, "id": 9, "price": 63}],
+        "the same execution": OURS["stateful merge"][0],
+        "a rival execution": [{"market": market, "id": 1, "price": 64}],
     }[operation]
     options = {
         "insert": ["--mode", "insert"],
@@ -175,6 +192,9 @@ def theirs_by_varve(operation, market):
         "overwrite partition": ["--mode", "overwrite", "--partition", f"market={market}"],
         "overwrite table": ["--mode", "overwrite"],
         "stateful merge": ["--mode", "stateful-merge", "--execution", "1"],
+        "the next execution": ["--mode", "stateful-merge", "--execution", "3"],
+        "the same execution": ["--mode", "stateful-merge", "--execution", "2"],
+        "a rival execution": ["--mode", "stateful-merge", "--execution", "2"],
     }
     return rows, options.get(operation, ["--mode", "append"])
 
@@ -193,6 +213,8 @@ def do_theirs(warehouse, operation, market, directory):
         rows = [{"market": market, "id": 2, "price": 62}, {"market": market, "id": 62, "price": 62}]
         done = warehouse.run("--json", "transaction", transaction(directory, "theirs", rows, "merge")).json
         assert done["outcome"] == "committed"
+    elif operation == "compact":
+        assert warehouse.run("--json", "compact", TABLE).json["outcome"] == "committed"
     elif operation == "restore elsewhere":
         warehouse.run("restore", f"{TABLE}@1")
     elif operation == "append by delta-rs":
@@ -206,7 +228,7 @@ def do_theirs(warehouse, operation, market, directory):
         assert report["outcome"] == "committed"
 
 
-def make(directory, name):
+def make(directory, name, ours):
     directory.mkdir()
     warehouse = at(directory / "warehouse")
     rows = [{"market": market, "id": n, "price": n} for market in ("DE", "AT", "FR") for n in (1, 2)]
@@ -214,6 +236,11 @@ def make(directory, name):
     warehouse.ingest(written(directory / "first.json", rows), "--into", TABLE, *options)
     # What a restore takes back lies in neither of the two partitions.
     warehouse.ingest(written(directory / "second.json", [{"market": "FR", "id": 3, "price": 3}]), "--into", TABLE)
+    if ours.startswith("backfill"):
+        for execution in ("1", "2"):
+            rows = [{"market": "DE", "id": 1, "price": int(execution)}, {"market": "AT", "id": int(execution), "price": 0}]
+            feed = written(directory / f"execution {execution}.json", rows)
+            warehouse.ingest(feed, "--into", TABLE, "--mode", "stateful-merge", "--execution", execution)
     return warehouse
 
 
@@ -233,7 +260,7 @@ def rows_of(warehouse, reference=TABLE):
 @pytest.mark.parametrize("name, ours, theirs, place, wanted", [*cases(KEYED, "keyed"), *cases(KEYLESS, "keyless")])
 def test_the_matrix(tmp_path, name, ours, theirs, place, wanted):
     market = "DE" if place == "same" else "AT"
-    warehouse = make(tmp_path / "raced", name)
+    warehouse = make(tmp_path / "raced", name, ours)
     if ours == "transaction":
         words = ["--json", "transaction", transaction(tmp_path, "ours", *OURS[ours][:1], *OURS[ours][1])]
     elif ours in OURS:
@@ -243,34 +270,35 @@ def test_the_matrix(tmp_path, name, ours, theirs, place, wanted):
         words = ["--json", *COMMANDS[ours]]
     with paused(warehouse, *words, before="rename:/part-00000-" if ours in OURS else "mkdir:/_varve/staging/") as finish:
         do_theirs(warehouse, theirs, market, tmp_path)
+        theirs_head = warehouse.head(TABLE)
         outcome = finish()
 
     # The same two, one after the other.
-    alone = make(tmp_path / "alone", name)
+    alone = make(tmp_path / "alone", name, ours)
     do_theirs(alone, theirs, market, tmp_path)
-    after = alone.run(*words, code=0 if wanted == "again" else outcome.code)
-    if wanted == "again":
-        assert outcome.code == 3 and "was changed meanwhile" in outcome.err and outcome.err.count("\n") == 1
-        assert warehouse.head(TABLE) == 3
+    is_only_raced = wanted in ("rivals", "unseen")
+    if is_only_raced:
+        assert outcome.code == 3 and "meanwhile" in outcome.err and outcome.err.count("\n") == 1, outcome.err
+        assert warehouse.head(TABLE) == theirs_head and rows_of(warehouse) == rows_of(alone)
+        # Said again, it is said of what is there now.
         outcome = run(warehouse, *words)
-        assert outcome.code == 0, outcome.err
+    after = alone.run(*words, code=outcome.code)
     found = rows_of(warehouse)
     assert found == rows_of(alone)
     if wanted == "nothing left":
         assert outcome.code == 0 and outcome.json["outcome"] == after.json["outcome"] == "unchanged"
-        assert warehouse.head(TABLE) == 3
-    elif wanted == "again":
-        assert told(outcome) == told(after) and warehouse.head(TABLE) == 4
+        assert warehouse.head(TABLE) == theirs_head
     elif outcome.code == 0:
-        assert told(outcome) == told(after) and warehouse.head(TABLE) == 4
+        assert told(outcome) == told(after) and warehouse.head(TABLE) == alone.head(TABLE) > theirs_head
         # A part staged after the pause was planned after it.
         staged_again = any(call.name == "create" and call.path.endswith(".draft") for call in outcome.calls)
-        assert ("planned anew" if staged_again else "beside" if ours in OURS else "after theirs") == wanted
+        done = "planned anew" if staged_again else "beside" if ours in OURS else "after theirs"
+        assert is_only_raced or done == wanted
     else:
         assert (outcome.code, wanted) == (3, "refused"), outcome.err
         assert outcome.err.count("\n") == 1 and outcome.err == after.err
-        assert warehouse.head(TABLE) == 3
-    assert rows_of(warehouse, f"{TABLE}@3") == rows_of(alone, f"{TABLE}@3")
+        assert warehouse.head(TABLE) == theirs_head
+    assert rows_of(warehouse, f"{TABLE}@{theirs_head}") == rows_of(alone, f"{TABLE}@{theirs_head}")
     by_others = [peers.normal(row) for row in peers.deltalake_rows(warehouse.table(TABLE), None)]
     assert sorted(json.dumps(row, sort_keys=True) for row in by_others) == found
     check_tidy(warehouse)

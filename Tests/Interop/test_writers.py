@@ -9,7 +9,7 @@ import pyarrow
 import pytest
 
 import peers
-from faults import PROOF, paused
+from faults import PROOF, paused, seeded
 from test_crashes import at, check_tidy, written
 
 TABLE = "products"
@@ -78,6 +78,47 @@ def test_writers_at_once_lose_no_version(warehouse, tmp_path, options):
         wanted = sorted(identity for _, identity in versions[:version])
         assert ids(warehouse, f"{TABLE}@{version}") == wanted
         assert sorted(row["id"] for row in peers.deltalake_rows(warehouse.table(TABLE), version)) == wanted
+    check_tidy(warehouse)
+
+
+def merged(inputs):
+    """What executions leave, run in the order of their numbers: a key's newest values, column by column."""
+    rows = {}
+    for execution in sorted(inputs):
+        for record in inputs[execution]:
+            rows.setdefault(record["id"], {"id": record["id"], "a": None, "b": None}).update(record)
+    return [rows[key] for key in sorted(rows)]
+
+
+def test_executions_at_once_leave_what_they_leave_in_their_order(warehouse, tmp_path):
+    """They race for who makes the table, too; then some are corrected at once, and late ones come."""
+    random = seeded("executions at once")
+    inputs = {}
+
+    def execution(number, wave):
+        records = [
+            {"id": key} | {name: random.randrange(9) for name in random.choice(("a", "b", "ab"))}
+            for key in random.sample(range(12), 5)
+        ]
+        inputs[number] = [record | {"a": number} if place == 0 else record for place, record in enumerate(records)]
+        feed = written(tmp_path / f"{wave} {number}.json", inputs[number])
+        words = ["--into", TABLE, "--mode", "stateful-merge", "--key", "id", "--execution", str(number)]
+
+        def work():
+            report = warehouse.ingest(feed, *words)
+            assert report["outcome"] == "committed"
+
+        return work
+
+    waves = [random.sample(range(0, 80, 10), 6)]
+    for _ in range(40 if PROOF else 1):
+        waves.append(random.sample(waves[0], 3) + random.sample(range(1, 80, 10), 3))
+    for wave, numbers in enumerate(waves):
+        together(*[execution(number, wave) for number in numbers])
+        assert warehouse.rows(TABLE, ["id"]) == merged(inputs)
+        told = warehouse.run("--json", "executions", TABLE).json
+        assert [(int(run["execution"]), run["status"]) for run in told] == [(number, "active") for number in sorted(inputs)]
+    assert warehouse.run("--json", "verify").code == 0
     check_tidy(warehouse)
 
 

@@ -22,6 +22,7 @@ import Testing
     "2.csv": "sku,market,price\nA1,DE,1.75\nA3,DE,9.00\nC1,FR,4.00\n",
     "3.csv": "sku,market,price\nA9,DE,7.00\n", "4.csv": "sku,market,price\nA9,DE,7.00\nA8,DE,n/a\n",
     "expected.json": #"{"columns":[],"expectations":[{"column":"price","min":0}]}"#,
+    "five.json": #"{"columns":[],"expectations":[{"rows":{"min":5}}]}"#,
   ]
 
   static let firstFeed = Scenario(
@@ -251,6 +252,10 @@ import Testing
     defer { try? FileManager.default.removeItem(atPath: root) }
     let base = try prepare(CrashTests.merge, in: root)
     let old = try base.rows()
+    // Readers of one of them are held, since it has too few rows, until the transaction comes.
+    #expect(try base.run(["alter", "t", "--schema", "five.json"]).exitCode == 0)
+    #expect(try base.run(["ingest", "3.csv", "--into", "t"]).exitCode == 3)
+    #expect(try base.rows() == old)
     func commit(_ place: Place, _ fault: (String) -> FaultRun = { FaultRun(under: $0) }) throws -> FaultRun.Outcome {
       let file = place.directory + "/transaction.json"
       try """

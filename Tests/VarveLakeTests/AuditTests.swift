@@ -103,7 +103,7 @@ import VarveTables
   @Test func `a vacuum removes shards that nothing names, and leaves what all that follows needs`() throws {
     let lake = try lake()
     let table = try lake.table()
-    try table.publish(35, mode: .pinned, reason: "a test")
+    try table.publish(35, reason: "a test") { _, _ in .pinned }
     func vacuum() throws -> Vacuum.Report {
       let vacuum = Vacuum(
         table, in: lake.warehouse, retention: Retention(versions: 1_000),
@@ -120,7 +120,7 @@ import VarveTables
     #expect(try shards() == before.subtracting(gone.map(\.path)) && shards().count == 4 && gone.count > 60)
     #expect(try damage(lake) == [] && vacuum().plan.shards.isEmpty)
     // Each version can still be shown and gone on from, and each file be made again.
-    try table.publish(7, mode: .pinned, reason: "a test")
+    try table.publish(7, reason: "a test") { _, _ in .pinned }
     #expect(try damage(lake) == [])
     try lake.append([(["DE"], "german anew"), (["FR"], "french")])
     #expect(try damage(lake) == [] && vacuum().plan.shards.count > 0 && damage(lake) == [])

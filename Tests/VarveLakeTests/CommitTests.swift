@@ -154,8 +154,8 @@ import VarveTables
     }
     #expect(try attempt(.nothing).version == 3)
     #expect(try attempt(.partitions([["AT"]])).version == 4)
-    #expect(throws: Problem.self) { try attempt(.partitions([["DE"]])) }
-    #expect(throws: Problem.self) { try attempt(.everything) }
+    #expect(throws: Overtaken.self) { try attempt(.partitions([["DE"]])) }
+    #expect(throws: Overtaken.self) { try attempt(.everything) }
     guard case .unchanged(4) = try attempt(.everything, replan: { _ in nil }) else {
       Issue.record("a change that is none was committed")
       return
@@ -252,7 +252,7 @@ import VarveTables
     #expect(now.metadata[.mode] == "merge")
     #expect(now.metadata.properties["delta.enableExpiredLogCleanup"] == "false")
     #expect(try table.snapshot(at: .version(1)).schema == Lake.schema)
-    #expect(throws: Problem.self) {
+    #expect(throws: Overtaken.self) {
       let area = try StagingArea(table.storage, transaction: "late")
       return try lake.committer.commit(
         Commit(
@@ -298,7 +298,7 @@ import VarveTables
     let lake = try Lake()
     for _ in 0..<3 { try lake.append([(["DE"], "aa")]) }
     let table = try lake.table()
-    try table.publish(2, mode: .pinned, reason: "rolled back")
+    try table.publish(2, reason: "rolled back") { _, _ in .pinned }
     #expect(try table.snapshot().version == 2)
     try lake.append([(["DE"], "aa")])
     #expect(try table.snapshot().version == 2)
@@ -306,12 +306,12 @@ import VarveTables
     let shown = try #require(try Proxy.read(table.storage))
     let reference = try #require(try shown.index.manifest(of: "market=DE", table.storage))
     #expect(try Manifest.files(of: reference, table.storage).count == 2)
-    try table.publish(nil, mode: .follow, reason: "released")
+    try table.publish(table.snapshot(at: .head).version, reason: "released") { _, _ in .follow }
     #expect(try table.snapshot().version == 4)
     try lake.append([(["DE"], "aa")])
     #expect(try table.snapshot().version == 5)
     #expect(try Proxy.history(table.storage).map(\.reason) == ["rolled back", "released"])
-    #expect(throws: Problem.self) { try table.publish(9, mode: .pinned, reason: "") }
+    #expect(throws: Problem.self) { try table.publish(9, reason: "") { _, _ in .pinned } }
   }
 
   @Test(arguments: [

@@ -179,15 +179,33 @@ import VarveTables
     #expect(try here.rows("SELECT id, v FROM t ORDER BY id") == ["1|1", "2|22", "3|3"])
   }
 
-  @Test func `in a transaction each table is held against its own expectations`() throws {
-    let here = try table(#"[{"column":"price","min":0}]"#)
-    let ingestions = [
-      IngestRequest([try here.feed("2.csv", "sku,price\nA,-5\n")], into: "t"),
-      IngestRequest([try here.feed("3.csv", "n\n1\n")], into: "u"),
-    ]
-    let report = try here.warehouse.commit(TransactionRequest(ingestions))
-    #expect(report.reports.map(\.broken.count) == [1, 0])
-    #expect(try here.rows("SELECT price FROM t WHERE sku = 'A'") == ["1"])
-    #expect(try here.rows("SELECT n FROM u") == ["1"])
+  @Test func `a transaction of which one table would not be as expected commits nothing`() throws {
+    let here = try table(#"[{"column":"price","min":0},{"drift":{"rows":0.9}}]"#)
+    func commit(_ id: String, _ products: String, _ numbers: String) throws -> TransactionReport {
+      try here.warehouse.commit(
+        TransactionRequest(
+          [
+            IngestRequest([try here.feed("t.csv", products)], into: "t"),
+            IngestRequest([try here.feed("u.csv", numbers)], into: "u"),
+          ], id: id))
+    }
+    let refused = try problem { _ = try commit("night-1", "sku,price\nA,-5\n", "n\n1\n") }
+    #expect(refused.kind == .refused && "\(refused)".contains("first A: \"-5\" is below 0"), "\(refused)")
+    #expect(try here.warehouse.outcome(ofTransaction: "night-1").outcome == .rolledBack)
+    #expect(try here.warehouse.describe("t").version == 1 && here.warehouse.tables().map(\.name) == ["t"])
+    #expect(!here.files().contains { $0.contains("staging/") })
+    // Against what readers see, whatever is held.
+    #expect(try here.ingest("2.csv", "sku,price\nA,-5\nC,1\n").broken.count == 1)
+    #expect(try problem { _ = try commit("night-2", "sku,price\nD,1\n", "n\n1\n") }.kind == .refused)
+    #expect(try here.rows("SELECT count(*) FROM t") == ["2"])
+    // Mended, all of it shows itself: what was held for its checks too.
+    #expect(try commit("night-3", "sku,price\nA,5\n", "n\n1\n").outcome == .committed)
+    #expect(try here.rows("SELECT sku, price FROM t, u ORDER BY sku") == ["A|5", "B|2", "C|1"])
+    // What somebody holds stays held.
+    try here.ingest("3.csv", "sku,price\nE,3\n") { $0.holdsPublication = true }
+    #expect(try commit("night-4", "sku,price\nF,-1\n", "n\n2\n").outcome == .committed)
+    #expect(try here.rows("SELECT count(*) FROM t") == ["3"] && here.rows("SELECT count(*) FROM u") == ["2"])
+    #expect(try problem { _ = try here.warehouse.publish("t") }.kind == .refused)
+    #expect(try here.warehouse.verify().allSatisfy(\.isWhole))
   }
 }

@@ -18,6 +18,9 @@ package final class Attempt {
   private var lease: IngestionLease?
   /// What the feeds turned out to be, once that is known.
   var sources: [FeedSource] = []
+  /// The version that the table had at first, however often the ingestion begins anew; -1 where there was no table.
+  var begunOn: Int64 { seen ?? -1 }
+  private var seen: Int64?
 
   package init(
     _ warehouse: Warehouse, _ request: IngestRequest, ledger: Ledger? = nil, lease: IngestionLease? = nil,
@@ -45,6 +48,8 @@ package final class Attempt {
       try start(in: lake)
     }
   }
+
+  func begin(on version: Int64?) { seen = seen ?? version ?? -1 }
 
   private func start(in lake: VarveLake.Warehouse) throws {
     let ledger = try Ledger.open(lake.storage, clock: warehouse.surroundings.clock)

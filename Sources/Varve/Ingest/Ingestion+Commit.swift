@@ -7,7 +7,7 @@ extension Ingestion {
   /// Commits the change: as one version, as those of a backfill, or, as part of a transaction, only prepares it.
   func commit(
     _ change: StagedChange, _ plan: IngestPlan, _ spool: Spool, _ sources: [FeedSource],
-    _ stateful: (run: StatefulRun, replay: Replay?)?
+    _ execution: StatefulRun?
   ) throws -> IngestReport {
     try warehouse.surroundings.checkInterrupted()
     onEvent(.phase(.committing))
@@ -16,16 +16,13 @@ extension Ingestion {
     do {
       let bookkeeping = try bookkeeping(change, sources, ingestionID, details)
       if isHeldBack {
-        let steps =
-          try stateful.map { try self.steps(of: $0.run, $0.replay, change, plan, bookkeeping) }
-          ?? [step(change, plan, bookkeeping)]
+        var steps =
+          try execution.map { try self.steps(of: $0, change, plan, bookkeeping) } ?? [step(change, plan, bookkeeping)]
+        try warehouse.checkBeforehand(&steps, of: table, on: base)
         prepared = Prepared(staging: plan.staging, steps: steps, ingestionID: ingestionID)
         return report(.planned, version: nil, change.rows, ingestionID)
       }
-      if let (run, replay) = stateful {
-        let versions = try commit(run, steps(of: run, replay, change, plan, bookkeeping), plan.staging)
-        return executed(run, versions, change.rows, ingestionID)
-      }
+      if let execution { return try commit(execution, change, plan, bookkeeping) }
       return try commit(change, plan, bookkeeping, marksRows: marksRows(spool))
     } catch {
       if !table.isInDoubt, replayed == nil { try? spool.quarantine.discard(table.storage, ingestion: ingestionID) }
@@ -61,28 +58,14 @@ extension Ingestion {
     }
   }
 
-  private func executed(
-    _ run: StatefulRun, _ versions: [Committed], _ rows: RowCounts, _ ingestionID: String
-  ) -> IngestReport {
-    for committed in versions { onEvent(.committed(table: request.table, version: Int(committed.version))) }
-    if !run.reapplied.isEmpty {
-      let versions = run.reapplied.map { "\($0.version)" }.joined(separator: ", ")
-      note("what was done by other means in version \(versions) is done again")
-    }
-    let replayed = run.isAgain && request.cascades ? run.later.count : 0
-    if replayed > 0 {
-      note(
-        "\(replayed) later execution\(replayed == 1 ? "" : "s") replayed, up to version \(versions.last?.version ?? 0)")
-    }
-    return report(.committed, version: versions.last?.version, rows, ingestionID)
-  }
-
   // MARK: What the version says
 
   private func bookkeeping(
     _ change: StagedChange, _ sources: [FeedSource], _ ingestionID: String, _ details: JSONObject
   ) throws -> Bookkeeping {
-    let awaitsChecks = try base?.metadata.expectations != nil || (base == nil && settings.expected() != nil)
+    // A transaction holds what is staged against them, before it is decided.
+    let awaitsChecks =
+      try !isHeldBack && (base?.metadata.expectations != nil || (base == nil && settings.expected() != nil))
     var bookkeeping = Bookkeeping(
       ingestion: ingestionID, idempotencyKey: request.idempotencyKey,
       operation: settings.mode == .append || settings.mode == .overwrite ? .write : .merge,

@@ -92,10 +92,10 @@ final class Ingestion {
   let table: Table
   let attempt: Attempt
   let onEvent: (Event) -> Void
-  /// The table's head when it began; nil of a table that it makes.
-  let base: Snapshot?
+  /// The table as it was looked at last; nil of one that it makes.
+  private(set) var base: Snapshot?
   /// Nobody vacuums the base meanwhile, however long the feed takes.
-  private let lease: ReadLease?
+  private var lease: ReadLease?
   let schemaFile: SchemaFile?
   let settings: TableSettings
   let formats: [FeedFormat]
@@ -125,9 +125,10 @@ final class Ingestion {
     self.table = table
     self.attempt = attempt
     self.onEvent = onEvent
-    let held = try table.head() == nil ? nil : table.held(at: .head)
+    let held = try table.settledVersion() == nil ? nil : table.held(at: .settled)
     base = held?.snapshot
     lease = held?.lease
+    attempt.begin(on: held?.snapshot.version)
     schemaFile = try SchemaFile.common(of: request.feeds)
     settings = try TableSettings(request, schema: schemaFile, table: base?.metadata) {
       try TableDefaults(warehouse.lake().flatMap { try Settings.read($0.storage) })
@@ -178,14 +179,9 @@ final class Ingestion {
     case .repeated(let report): return report
     case .rows(let count): rowsRead = count
     }
-    let stateful = try statefulRun()
-    if let stateful, case .unchanged(let before) = stateful.situation {
-      note("execution \(stateful.key) ran with the same input; `--reingest` runs it again")
-      return report(.unchanged, version: before.record.version, RowCounts(), try id(sources()))
-    }
-    let replay = try stateful?.replay(
-      settings, staging: staging, limits: limits, random: warehouse.surroundings.random)
-    let ground = stateful.map { $0.isAltered ? replay?.snapshot() : $0.base } ?? base
+    let execution = try execution(staging)
+    if let execution, case .unchanged(let before) = execution.situation { return try report(unchanged: before) }
+    let ground = execution.map(\.ground) ?? base
     let plan = try plan(spool, rowsRead: rowsRead, onto: ground, staging)
     let sources = try sources()
 
@@ -195,17 +191,19 @@ final class Ingestion {
     if request.dryRun {
       return report(.planned, version: ground?.version, change.rows, try id(sources), plan: plan.lines(change))
     }
-    if stateful == nil, let reason = reasonToCommitNothing(change, plan, spool) {
+    if execution == nil, let reason = reasonToCommitNothing(change, plan, spool) {
       note(reason)
       return report(.unchanged, version: base?.version, change.rows, try id(sources))
     }
-    return try commit(change, plan, spool, sources, stateful.map { ($0, replay) })
+    return try commit(change, plan, spool, sources, execution)
   }
 
-  private func statefulRun() throws -> StatefulRun? {
-    guard settings.mode == .statefulMerge else { return nil }
-    return try StatefulRun(
-      request, settings, sources: sources(), schema: schemaFile, table: table, head: base)
+  /// Turns to what others committed meanwhile, for planning anew.
+  func lookAgain() throws {
+    let held = try table.settledVersion() == nil ? nil : table.held(at: .settled)
+    // What the feed was typed by.
+    guard held?.snapshot.metadata == base?.metadata else { throw TableChanged() }
+    (base, lease) = (held?.snapshot, held?.lease)
   }
 
   /// Joins the feed's columns with the table's, and ends the spool.

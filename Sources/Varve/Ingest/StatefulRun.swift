@@ -3,24 +3,29 @@ internal import VarveJSON
 internal import VarveLake
 internal import VarveTables
 
-/// One execution of a stateful merge: where in the past it belongs, and what follows from that.
+/// One execution of a stateful merge on a version: where in the past it belongs, and what follows from that.
 struct StatefulRun {
   let key: ExecutionKey
   /// Of everything the result depends on: content, selectors, contract and key.
   let fingerprint: String
   let situation: ExecutionCase
-  /// What it is merged into; nil of a table that it makes.
-  let base: Snapshot?
-  /// Whether the table's columns were altered since that version.
-  private(set) var isAltered = false
+  /// The version that it is merged into; nil of a table that it makes.
+  private(set) var base: Snapshot?
+  /// The base in the columns that the table has now; nil of a table that it makes.
+  private(set) var ground: Snapshot?
+  private var isAltered = false
+  /// The steps that lead back to the base, and on from there; nil of what goes onto the head.
+  private(set) var replay: Replay?
   /// Versions made by other means since the base, that are to be applied again; in order.
   private(set) var reapplied: [LogEntry] = []
   private let table: Table
   private let head: Snapshot?
 
+  /// `begunOn` is the version that the table had when the request came, -1 where there was none: what is newer, nobody
+  /// saw who made the request.
   init(
     _ request: IngestRequest, _ settings: TableSettings, sources: [FeedSource], schema: SchemaFile?, table: Table,
-    head: Snapshot?
+    head: Snapshot?, begunOn: Int64
   ) throws {
     guard let execution = request.execution else {
       throw Problem(
@@ -39,31 +44,59 @@ struct StatefulRun {
     if let deleteWhen = settings.deleteWhen { contract["delete_when"] = .string(deleteWhen) }
     if let newestBy = settings.newestBy { contract["newest_by"] = .string(newestBy) }
     if let schema { contract["schema"] = schema.json }
-    if let head, let rules = head.metadata.contracts { contract["contract"] = rules }
+    let metadata = head?.metadata ?? settings.metadata(id: "", schema: schema?.schema ?? Schema([]), createdTime: 0)
+    if let rules = metadata.contracts { contract["contract"] = rules }
     fingerprint = Digest.sha256(JSONValue.object(contract).bytes(.canonical))
     self.table = table
     self.head = head
-    let state = try ExecutionState(head == nil ? [] : table.history())
-    situation = try ExecutionCase(
-      key, fingerprint: fingerprint, in: state, isForced: request.reingest, table: request.table)
-    switch situation {
-    case .normal, .replay, .unchanged: base = head
-    case .again(let version, _):
-      base = try table.snapshot(at: .version(version))
-      guard !request.discardsInterposed || !request.reappliesInterposed else {
-        throw Problem(
-          .usage, at: [request.table], "what was done by other means is discarded or applied again, and not both")
-      }
-      try lookAtVersions(
-        since: version, mayDiscard: request.discardsInterposed, mayReapply: request.reappliesInterposed)
+    let state = try ExecutionState(head.map { try table.log.history(upTo: $0.version, limit: nil) } ?? [])
+    let rival = state.current(key).flatMap { state.input(of: $0).record.version > begunOn ? $0 : nil }
+    if let rival, rival.fingerprint == fingerprint, rival.status == .active {
+      situation = .unchanged(rival)
+    } else {
+      situation = try ExecutionCase(
+        key, fingerprint: fingerprint, in: state, isForced: request.reingest, table: request.table)
+    }
+    base = head
+    ground = head
+    if let rival, rival.fingerprint != fingerprint {
+      let names = rival.record.bookkeeping?.sources.map { "\"\($0.name)\"" } ?? []
+      throw Problem(
+        .refused, at: [request.table],
+        "execution \(key) was committed meanwhile from other input (\(names.joined(separator: ", "))), as version "
+          + "\(rival.record.version)",
+        advice: "run it again if this input is to replace that one")
+    }
+    guard case .again(let version, _) = situation else { return }
+    guard !request.discardsInterposed || !request.reappliesInterposed else {
+      throw Problem(
+        .usage, at: [request.table], "what was done by other means is discarded or applied again, and not both")
+    }
+    base = try table.snapshot(at: .version(version))
+    ground = base
+    let interposed = try versionsByOtherMeans(since: version)
+    if request.reappliesInterposed { reapplied = interposed }
+    let unseen = interposed.filter { $0.version > begunOn }
+    if request.discardsInterposed, !unseen.isEmpty {
+      throw Problem(
+        .refused, at: [table.name],
+        "running \(key) again would drop what came meanwhile by other means, in version \(StatefulRun.names(unseen))",
+        advice: "look at it, and run \(key) again")
+    }
+    guard interposed.isEmpty || request.discardsInterposed || request.reappliesInterposed else {
+      throw Problem(
+        .refused, at: [table.name],
+        "running \(key) again goes back to version \(version), and would drop what was done by other means in version "
+          + StatefulRun.names(interposed),
+        advice: "do it again behind that with --reapply, or drop it with --discard-interposed")
     }
   }
 
-  /// The steps that lead back to the base, and with `change` on from there; nil for what goes onto the head.
-  func replay(
+  /// Takes the first steps of what does not go onto the head: those that lead back to the base.
+  mutating func goBack(
     _ settings: TableSettings, staging: StagingArea, limits: EngineLimits, random: RandomSource
-  ) throws -> Replay? {
-    guard isAgain, let base, let head else { return nil }
+  ) throws {
+    guard case .again = situation, let base, let head else { return }
     var replay = Replay(
       onto: try base.contents(), head: head, table: table.name, partitionBy: settings.partitionBy, key: settings.key,
       recordKey: settings.recordKey, staging: staging, limits: limits)
@@ -72,8 +105,9 @@ struct StatefulRun {
         ingestion: random.identifier(), operation: .restore, mode: Bookkeeping.alterMode)
       bookkeeping.details["restored"] = JSONValue(base.version)
       try replay.alter(bookkeeping: bookkeeping)
+      ground = try replay.snapshot()
     }
-    return replay
+    self.replay = replay
   }
 
   /// What is said of a version that is applied again.
@@ -97,9 +131,9 @@ struct StatefulRun {
     }
   }
 
-  /// Versions that were made by other means would be lost with what is restored; but columns stay as they were altered.
-  private mutating func lookAtVersions(since base: Int64, mayDiscard: Bool, mayReapply: Bool) throws {
-    guard let head, head.version > base else { return }
+  /// Versions that would be lost with what is taken back; columns stay as they were altered.
+  private mutating func versionsByOtherMeans(since base: Int64) throws -> [LogEntry] {
+    guard let head, head.version > base else { return [] }
     var interposed: [LogEntry] = []
     /// The next version, downwards, that the head's rows stand on: an execution that went back left out what was between.
     var standing = head.version
@@ -114,25 +148,53 @@ struct StatefulRun {
       else { continue }
       interposed.insert(entry, at: 0)
     }
-    if mayReapply { reapplied = interposed }
-    guard interposed.isEmpty || mayDiscard || mayReapply else {
-      let names = interposed.map { entry in
-        "\(entry.version) (\(entry.bookkeeping?.mode ?? entry.commitInfo?["operation"]?.string ?? "unknown"))"
-      }
-      throw Problem(
-        .refused, at: [table.name],
-        "running \(key) again goes back to version \(base), and would drop what was done by other means in version "
-          + names.joined(separator: ", "),
-        advice: "do it again behind that with --reapply, or drop it with --discard-interposed")
-    }
+    return interposed
+  }
+
+  private static func names(_ entries: [LogEntry]) -> String {
+    entries.map { entry in
+      "\(entry.version) (\(entry.bookkeeping?.mode ?? entry.commitInfo?["operation"]?.string ?? "unknown"))"
+    }.joined(separator: ", ")
   }
 }
 
 extension Ingestion {
+  /// The execution on the table as it is.
+  func execution(_ staging: StagingArea) throws -> StatefulRun? {
+    guard settings.mode == .statefulMerge else { return nil }
+    var run = try StatefulRun(
+      request, settings, sources: sources(), schema: schemaFile, table: table, head: base, begunOn: attempt.begunOn)
+    try run.goBack(settings, staging: staging, limits: limits, random: warehouse.surroundings.random)
+    return run
+  }
+
+  /// Commits an execution by itself, with the replays behind it.
+  ///
+  /// Where others were faster, it is planned anew on what they left: twice beside them, then once in its turn.
+  func commit(
+    _ run: StatefulRun, _ change: StagedChange, _ plan: IngestPlan, _ bookkeeping: Bookkeeping
+  ) throws -> IngestReport {
+    var (run, change) = (run, change)
+    var turn: FileLock?
+    defer { withExtendedLifetime(turn) {} }
+    for count in 0..<Committer.attemptsMax {
+      do {
+        let versions = try commit(run, steps(of: run, change, plan, bookkeeping), plan.staging, turn)
+        return try report(run, change, versions, bookkeeping.ingestion)
+      } catch is Overtaken {
+        if count >= Committer.replansOutsideLockMax, turn == nil { turn = try table.lock() }
+        try lookAgain()
+      }
+      guard let again = try execution(plan.staging) else { preconditionFailure("an execution stays one") }
+      if case .unchanged(let rival) = again.situation { return try report(unchanged: rival) }
+      (run, change) = (again, try plan.change(on: again.ground))
+    }
+    throw Committer.isOutrun([table.name])
+  }
+
   /// The execution's commit, and behind it the replay of those after it.
   func steps(
-    of run: StatefulRun, _ replay: Replay?, _ change: StagedChange, _ plan: IngestPlan,
-    _ bookkeeping: Bookkeeping
+    of run: StatefulRun, _ change: StagedChange, _ plan: IngestPlan, _ bookkeeping: Bookkeeping
   ) throws -> [Decision.Step] {
     var bookkeeping = bookkeeping
     bookkeeping.execution = run.key.description
@@ -141,11 +203,11 @@ extension Ingestion {
     let set = try plan.changeSet()
     try set.set.keep(set.bytes, storage: table.storage, execution: run.key, fingerprint: run.fingerprint)
 
-    let isReplayed = request.cascades && !run.later.isEmpty && run.isAgain
+    let isReplayed = replays(run)
     if !run.later.isEmpty, !isReplayed {
       bookkeeping.publishes = request.publishesIncomplete && !request.holdsPublication
     }
-    guard var replay, let base = run.base else {
+    guard var replay = run.replay, let base = run.base else {
       var change = change
       change.reads = .everything
       var step = step(change, plan, bookkeeping)
@@ -184,8 +246,6 @@ extension Ingestion {
         kept.awaitsChecks = bookkeeping.awaitsChecks
         try replay.merge(set, bookkeeping: kept)
       }
-    } else if !run.later.isEmpty {
-      note("stale now, and to be run again in order: \(run.later.map(\.key.description).joined(separator: ", "))")
     }
     try reapply(before: .max)
     var steps = replay.steps
@@ -193,9 +253,12 @@ extension Ingestion {
     return steps
   }
 
-  /// Commits an execution by itself.
-  func commit(_ run: StatefulRun, _ steps: [Decision.Step], _ staging: StagingArea) throws -> [Committed] {
-    guard run.isAgain, let head = base else {
+  private func replays(_ run: StatefulRun) -> Bool { request.cascades && !run.later.isEmpty && run.replay != nil }
+
+  private func commit(
+    _ run: StatefulRun, _ steps: [Decision.Step], _ staging: StagingArea, _ turn: FileLock?
+  ) throws -> [Committed] {
+    guard run.replay != nil, let head = base else {
       let step = steps[0]
       let commit: Commit
       if let creation = step.creation {
@@ -203,30 +266,47 @@ extension Ingestion {
       } else {
         guard let head = base else { preconditionFailure("a table that is not made has a head") }
         commit = Commit(
-          step.change, to: table, base: head, staging: staging, bookkeeping: step.bookkeeping,
-          refusesRepeat: !request.reingest)
+          step.change, to: table, base: head, staging: staging, bookkeeping: step.bookkeeping, refusesRepeat: false,
+          needsBaseAsHead: true)
       }
-      let outcome = try committed(warehouse.committer.commit(commit))
+      guard case .committed(let committed) = try warehouse.committer.commit(commit, turn: turn) else {
+        preconditionFailure("an execution is repeated by its own state alone")
+      }
       if step.completes, step.bookkeeping.publishes {
-        try warehouse.committer.showHead(table, reason: "complete since \(run.key) ran again")
+        try warehouse.committer.showHead(table, turn: turn, reason: "complete since \(run.key) ran again")
       }
-      return outcome
+      return [committed]
     }
     // Of the head too, so that ids differ even where randomness is rehearsed.
     let seed = [warehouse.surroundings.random.identifier(), head.entrySHA256, run.key.description, run.fingerprint]
     let id = String(Digest.sha256(Array(seed.joined(separator: "\n").utf8)).prefix(32))
     guard let lake = try warehouse.lake() else { preconditionFailure("the warehouse holds the table") }
     return try warehouse.committer.commit(
-      Decision(id: id, steps: steps), in: lake, areas: [staging.transaction: staging])
+      Decision(id: id, steps: steps), in: lake, areas: [staging.transaction: staging],
+      turns: turn.map { [table.name: $0] } ?? [:])
   }
 
-  private func committed(_ outcome: CommitOutcome) throws -> [Committed] {
-    guard case .committed(let committed) = outcome else {
-      throw Problem(
-        .refused, at: [table.name], "the same execution was committed meanwhile, as version \(outcome.version)",
-        advice: "see varve executions \(table.name)")
+  func report(unchanged run: ExecutionState.Run) throws -> IngestReport {
+    note("execution \(run.key) ran with the same input; `--reingest` runs it again")
+    return report(.unchanged, version: run.record.version, RowCounts(), try id(sources()))
+  }
+
+  private func report(
+    _ run: StatefulRun, _ change: StagedChange, _ versions: [Committed], _ ingestionID: String
+  ) -> IngestReport {
+    for committed in versions { onEvent(.committed(table: request.table, version: Int(committed.version))) }
+    if !run.reapplied.isEmpty {
+      let versions = run.reapplied.map { "\($0.version)" }.joined(separator: ", ")
+      note("what was done by other means in version \(versions) is done again")
     }
-    return [committed]
+    if replays(run) {
+      note(
+        "\(run.later.count) later execution\(run.later.count == 1 ? "" : "s") replayed, up to version "
+          + "\(versions.last?.version ?? 0)")
+    } else if !run.later.isEmpty {
+      note("stale now, and to be run again in order: \(run.later.map(\.key.description).joined(separator: ", "))")
+    }
+    return report(.committed, version: versions.last?.version, change.rows, ingestionID)
   }
 }
 
@@ -238,10 +318,6 @@ extension TableMetadata {
     guard contract != .evolve || !columns.isEmpty else { return nil }
     return ["table": .string(contract.rawValue), "columns": .object(JSONObject(columns))]
   }
-}
-
-extension StatefulRun {
-  var isAgain: Bool { if case .again = situation { true } else { false } }
 }
 
 /// One run of an execution, as `executions` lists it.

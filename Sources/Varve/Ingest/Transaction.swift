@@ -72,7 +72,8 @@ extension Warehouse {
     }
     do {
       for attempt in attempts { attempt.begin() }
-      let report = try retried(transaction, id: id, attempts, mark, in: lake, onEvent)
+      defer { for request in transaction.ingestions { try? lake.discardIfUnused(request.table) } }
+      let report = try overtaking(transaction, id: id, attempts, mark, in: lake, onEvent)
       if report.outcome == .unchanged { try lake.end(id, .init(.unchanged, "there was nothing to commit")) }
       for (attempt, report) in zip(attempts, report.reports) { attempt.finish(report) }
       return report
@@ -85,22 +86,24 @@ extension Warehouse {
     }
   }
 
-  private static let transactionAttemptsMax = 5
-
-  /// Prepares and commits, and again where a table was changed meanwhile.
-  private func retried(
+  /// Prepares and commits. Where others were faster, it is prepared anew on what they left: twice beside them, then once
+  /// with the turns of all its tables.
+  private func overtaking(
     _ transaction: TransactionRequest, id: String, _ attempts: [Attempt], _ mark: FileLock,
     in lake: VarveLake.Warehouse, _ onEvent: @escaping (Event) -> Void
   ) throws -> TransactionReport {
-    for count in 1... {
+    var turns: [String: FileLock] = [:]
+    defer { withExtendedLifetime(turns) {} }
+    for count in 0..<Committer.attemptsMax {
       do {
-        return try commit(transaction, id: id, attempts, mark, in: lake, onEvent)
-      } catch let problem as Problem where problem.kind == .refused && count < Warehouse.transactionAttemptsMax {
-        guard try lake.decision(id) == nil, problem.advice == "try again" else { throw problem }
-        onEvent(.remark("\(problem)"))
+        return try commit(transaction, id: id, attempts, mark, turns, in: lake, onEvent)
+      } catch let overtaken as Overtaken {
+        onEvent(.remark("\(overtaken.table): planned anew, since \(overtaken.collision)"))
       }
+      guard count >= Committer.replansOutsideLockMax, turns.isEmpty else { continue }
+      for name in transaction.ingestions.map(\.table).sorted() { turns[name] = try lake.prepare(name).lock() }
     }
-    preconditionFailure("attempts end with an answer or an error")
+    throw Committer.isOutrun(transaction.ingestions.map(\.table))
   }
 
   /// What became of a transaction. Can be asked for ever, and writes nothing.
@@ -147,7 +150,7 @@ extension Warehouse {
   }
 
   private func commit(
-    _ transaction: TransactionRequest, id: String, _ attempts: [Attempt], _ mark: FileLock,
+    _ transaction: TransactionRequest, id: String, _ attempts: [Attempt], _ mark: FileLock, _ turns: [String: FileLock],
     in lake: VarveLake.Warehouse, _ onEvent: @escaping (Event) -> Void
   ) throws -> TransactionReport {
     let files = try transaction.ingestions.map { try $0.feeds.map { try SourceFile(path: $0.path, name: $0.name) } }
@@ -163,25 +166,16 @@ extension Warehouse {
         report.reports.append(try ingestion.run())
       }
       try surroundings.checkInterrupted()
-      try decide(id, prepared, mark, in: lake, &report)
-      for ingestion in prepared where ingestion.prepared == nil { try lake.discardIfUnused(ingestion.table) }
-      for ingestion in prepared where ingestion.prepared != nil {
-        let broken = try settleChecks(ingestion.table).map(BrokenExpectation.init)
-        if let index = report.reports.firstIndex(where: { $0.table == ingestion.table.name }) {
-          report.reports[index].broken = broken
-        }
-      }
+      try decide(id, prepared, mark, turns, in: lake, &report)
       for (table, version) in report.versions { onEvent(.committed(table: table, version: version)) }
       return report
     } catch {
       // Once it is decided, only carrying it out is left.
       if try lake.decision(id) == nil {
         for ingestion in prepared {
-          if let waiting = ingestion.prepared {
-            try? waiting.staging.abandon()
-            try? ingestion.discardQuarantine(waiting.ingestionID)
-          }
-          try? lake.discardIfUnused(ingestion.table)
+          guard let waiting = ingestion.prepared else { continue }
+          try? waiting.staging.abandon()
+          try? ingestion.discardQuarantine(waiting.ingestionID)
         }
       }
       throw error
@@ -189,14 +183,15 @@ extension Warehouse {
   }
 
   private func decide(
-    _ id: String, _ ingestions: [Ingestion], _ mark: FileLock, in lake: VarveLake.Warehouse,
-    _ report: inout TransactionReport
+    _ id: String, _ ingestions: [Ingestion], _ mark: FileLock, _ turns: [String: FileLock],
+    in lake: VarveLake.Warehouse, _ report: inout TransactionReport
   ) throws {
     let prepared = ingestions.compactMap(\.prepared)
     let steps = prepared.flatMap(\.steps)
     guard !steps.isEmpty else { return }
     let areas = Dictionary(uniqueKeysWithValues: prepared.map { ($0.staging.transaction, $0.staging) })
-    let committed = try committer.commit(Decision(id: id, steps: steps), in: lake, areas: areas, mark: mark)
+    let committed = try committer.commit(
+      Decision(id: id, steps: steps), in: lake, areas: areas, mark: mark, turns: turns)
     report.outcome = .committed
     for (step, version) in zip(steps, committed) {
       report.note(step.table, version.version)

@@ -42,7 +42,7 @@ extension Warehouse {
   public func alter(_ request: AlterRequest) throws -> ChangeReport {
     _ = try writable()
     let table = try table(request.table)
-    let base = try table.snapshot(at: .head)
+    let base = try table.snapshot(at: .settled)
     let altered = try AlteredTable(request, base.metadata)
     guard altered.metadata != base.metadata else {
       return ChangeReport(table: request.table, base.version, .unchanged)

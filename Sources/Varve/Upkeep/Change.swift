@@ -32,7 +32,7 @@ extension Warehouse {
     plan: @escaping @Sendable (Snapshot) throws -> (change: StagedChange, properties: [String: String?])?
   ) throws -> ChangeReport {
     let table = try tableToChange(name)
-    let base = try table.snapshot(at: .head)
+    let base = try table.snapshot(at: .settled)
     guard let planned = try plan(base) else { return report(name, base.version, .unchanged, RowCounts()) }
     if isDryRun { return report(name, base.version, .planned, planned.change.rows) }
     try table.prepare()

@@ -27,7 +27,7 @@ extension Warehouse {
   public func check(_ reference: String) throws -> (version: Int, broken: [BrokenExpectation]) {
     let parsed = try TableReference(parsing: reference)
     let table = try table(parsed.table)
-    let selector = parsed.version == .latest ? .head : try Table.Selector(parsed.version, table: parsed.table)
+    let selector = parsed.version == .latest ? .settled : try Table.Selector(parsed.version, table: parsed.table)
     let snapshot = try table.snapshot(at: selector)
     let broken = try broken(snapshot, against: table.snapshot(), isWhole: true)
     return (Int(snapshot.version), broken.map(BrokenExpectation.init))
@@ -37,14 +37,65 @@ extension Warehouse {
   func broken(
     _ snapshot: Snapshot, against published: Snapshot, isWhole: Bool
   ) throws -> [VarveLake.BrokenExpectation] {
-    guard let expectations = try snapshot.metadata.expectations else { return [] }
+    try broken(
+      snapshot.metadata, snapshot.contents(), against: published.version == snapshot.version ? nil : published,
+      isWhole: isWhole)
+  }
+
+  private func broken(
+    _ metadata: TableMetadata, _ contents: TableContents, against published: Snapshot?, isWhole: Bool
+  ) throws -> [VarveLake.BrokenExpectation] {
+    guard let expectations = try metadata.expectations else { return [] }
     // Rows were held against other rules before, or never.
-    let isWhole = isWhole || published.metadata[.expectations] != snapshot.metadata[.expectations]
+    let isWhole = try isWhole || published.map { $0.metadata[.expectations] != metadata[.expectations] } ?? false
     let check = QualityCheck(
-      try snapshot.contents(), against: published.version == snapshot.version ? nil : try published.contents(),
-      key: snapshot.metadata.key, isWhole: isWhole, limits: limits,
+      contents, against: try published?.contents(), key: metadata.key, isWhole: isWhole, limits: limits,
       scratch: { try ScratchFile.temporary(random: self.surroundings.random) })
     return try check.broken(expectations)
+  }
+
+  /// Holds what a table will be behind steps that are staged, on their base, against what is expected of it. Where
+  /// readers were held for checks alone, the last step is made to show itself.
+  ///
+  /// A transaction is shown as a whole or not at all, so a table that is not as expected must stop it before it is
+  /// decided. Throws `refused` then.
+  func checkBeforehand(_ steps: inout [Decision.Step], of table: Table, on base: Snapshot?) throws {
+    guard let last = steps.indices.last, steps[last].bookkeeping.publishes else { return }
+    let metadata = steps[0].creation ?? base?.metadata
+    guard let metadata else { preconditionFailure("a table that is not made has a base") }
+    let proxy = try Proxy.read(table.storage).flatMap { $0.mode == .held ? $0 : nil }
+    let published = try proxy.map { try table.snapshot(at: .version($0.version)) } ?? base
+    if let proxy, let base {
+      // Somebody holds it back on purpose: then it stays held, and is checked when it is published.
+      if try waits(table, after: proxy.version, upTo: base.version) == .forSomebody { return }
+      steps[last].completes = true
+    }
+    var contents =
+      try base?.contents()
+      ?? TableContents(
+        storage: table.storage, schema: Schema([]), partitionColumns: metadata.partitionColumns, files: [])
+    for step in steps { try contents.apply(step.change, stagedIn: step.staging) }
+    let broken = try broken(metadata, contents, against: published, isWhole: false)
+    guard broken.isEmpty else {
+      throw Problem(
+        .refused, at: [table.name],
+        "would not be as expected, so nothing of the transaction is committed: "
+          + broken.map(\.sentence).joined(separator: "; "),
+        advice: "mend the data, or what is expected of it")
+    }
+  }
+
+  private enum Waiting { case forNobody, forChecks, forSomebody }
+
+  /// What versions that readers are not shown wait for.
+  private func waits(_ table: Table, after shown: Int64, upTo head: Int64) throws -> Waiting {
+    var waiting = Waiting.forNobody
+    guard shown < head else { return waiting }
+    for version in (shown + 1)...head {
+      guard let bookkeeping = try table.log.entry(existing: version).bookkeeping else { continue }
+      if bookkeeping.awaitsChecks { waiting = .forChecks } else if !bookkeeping.publishes { return .forSomebody }
+    }
+    return waiting
   }
 
   /// Shows readers the newest version, if it waits for its checks and passes them; else notes why it does not.
@@ -53,16 +104,8 @@ extension Warehouse {
   /// ingestion, or the same again, comes here once more.
   func settleChecks(_ table: Table) throws -> [VarveLake.BrokenExpectation] {
     guard let proxy = try Proxy.read(table.storage), proxy.mode == .held else { return [] }
-    let head = try table.snapshot(at: .head)
-    guard proxy.version < head.version else { return [] }
-    var awaitsChecks = false
-    for version in (proxy.version + 1)...head.version {
-      guard let bookkeeping = try table.log.entry(existing: version).bookkeeping else { continue }
-      awaitsChecks = awaitsChecks || bookkeeping.awaitsChecks
-      // Somebody holds it back on purpose.
-      if !bookkeeping.publishes, !bookkeeping.awaitsChecks { return [] }
-    }
-    guard awaitsChecks else { return [] }
+    let head = try table.snapshot(at: .settled)
+    guard try waits(table, after: proxy.version, upTo: head.version) == .forChecks else { return [] }
     let broken = try broken(head, against: table.snapshot(at: .version(proxy.version)), isWhole: false)
     if broken.isEmpty {
       try table.publish(
@@ -71,7 +114,7 @@ extension Warehouse {
     }
     let reason = "version \(head.version): " + broken.map(\.sentence).joined(separator: "; ")
     if try Proxy.history(table.storage).last?.reason != reason {
-      try table.publish(proxy.version, mode: .held, clock: surroundings.clock, reason: reason)
+      try table.hold(at: proxy.version, clock: surroundings.clock, reason: reason)
     }
     return broken
   }

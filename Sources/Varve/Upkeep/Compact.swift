@@ -47,7 +47,7 @@ extension Warehouse {
   ) throws -> CompactionReport {
     guard targetBytes > 0 else { throw Problem(.usage, "a file has at least one byte") }
     let table = try table(name)
-    let base = try table.snapshot(at: .head)
+    let base = try table.snapshot(at: .settled)
     let surroundings = surroundings
     let limits = limits
     let planned = Mutex(Compaction.Sizes())

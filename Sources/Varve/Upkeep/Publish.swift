@@ -53,10 +53,8 @@ extension Warehouse {
   {
     let parsed = try TableReference(parsing: reference)
     let table = try tableToChange(parsed.table)
-    let head = try table.snapshot(at: .head).version
-    let wanted =
-      parsed.version == .latest
-      ? head : try table.snapshot(at: Table.Selector(parsed.version, table: parsed.table)).version
+    let selector = parsed.version == .latest ? .settled : try Table.Selector(parsed.version, table: parsed.table)
+    let wanted = try table.snapshot(at: selector).version
     let proxy = try Proxy.read(table.storage)
     if let proxy, proxy.mode == .pinned, proxy.version != wanted, !unpins, !pins {
       throw Problem(
@@ -74,18 +72,23 @@ extension Warehouse {
           advice: "mend the data, or show it all the same with --force")
       }
     }
-    var mode = Proxy.Mode.pinned
-    if !pins {
-      if wanted == head { mode = .follow } else if wanted >= shown, proxy?.mode == .held || unpins { mode = .held }
+    var isOutrun = false
+    let newest = try table.publish(
+      wanted, clock: surroundings.clock, reason: pins ? "pinned" : wanted < shown ? "rolled back" : "published"
+    ) { proxy, newest in
+      isOutrun = parsed.version == .latest && newest > wanted
+      if isOutrun { return nil }
+      var mode = Proxy.Mode.pinned
+      if !pins {
+        if wanted == newest { mode = .follow } else if wanted >= shown, proxy?.mode == .held || unpins { mode = .held }
+      }
+      let isThere = proxy.map { $0.mode == mode && $0.version == wanted && $0.heldFor == nil } ?? false
+      return isThere ? nil : mode
     }
-    let isThere = proxy.map { $0.mode == mode && $0.version == wanted && $0.heldFor == nil } ?? false
-    if !isThere {
-      try table.publish(
-        wanted, mode: mode, clock: surroundings.clock,
-        reason: pins ? "pinned" : wanted < shown ? "rolled back" : "published")
-    }
+    if isOutrun { return try publish(reference, pins: pins, unpins: unpins, forces: forces) }
     return Publication(
-      table: parsed.table, mode: Publication.Mode(mode), version: Int(wanted), newest: Int(head))
+      table: parsed.table, mode: try Proxy.read(table.storage).map { Publication.Mode($0.mode) } ?? .follow,
+      version: Int(try table.snapshot().version), newest: Int(newest))
   }
 
   /// What readers of a table were shown other than the newest version, and since when; oldest first.

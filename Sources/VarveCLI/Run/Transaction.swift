@@ -28,7 +28,6 @@ extension Session {
       for report in report.reports { try output.writeLine(sentence(on: report)) }
       try output.writeLine(sentence(on: report))
     }
-    for report in report.reports { try complain(of: report) }
   }
 }
 

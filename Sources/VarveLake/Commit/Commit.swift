@@ -15,16 +15,18 @@ package struct Commit: Sendable {
   package var bookkeeping: Bookkeeping
   /// Whether a feed or idempotency key that was committed since the base ends the attempt as "already ingested".
   package var refusesRepeat: Bool
+  /// Whether any version since the base is in the way, even one that changed no row.
+  var needsBaseAsHead = false
   /// Whether further commits of the same staging area follow.
   var keepsStaging = false
   /// Plans the change anew, into the same staging area, on a snapshot of what was committed meanwhile; nil where there
-  /// is nothing left to change. Without it, a change of what was read is refused.
+  /// is nothing left to change.
   package var replan: (@Sendable (Snapshot) throws -> StagedChange?)?
 
   /// A change to a table that is there.
   package init(
     _ change: StagedChange, to table: Table, base: Snapshot, staging: StagingArea, bookkeeping: Bookkeeping,
-    properties: [String: String?] = [:], refusesRepeat: Bool = true,
+    properties: [String: String?] = [:], refusesRepeat: Bool = true, needsBaseAsHead: Bool = false,
     replan: (@Sendable (Snapshot) throws -> StagedChange?)? = nil
   ) {
     self.table = table
@@ -34,6 +36,7 @@ package struct Commit: Sendable {
     self.properties = properties
     self.bookkeeping = bookkeeping
     self.refusesRepeat = refusesRepeat
+    self.needsBaseAsHead = needsBaseAsHead
     self.replan = replan
   }
 
@@ -80,6 +83,18 @@ package struct Committed: Sendable {
   package var remarks: [Problem]
 }
 
+/// Others changed a table since its change was planned. Nothing was done, and planning anew is in place.
+package struct Overtaken: Error {
+  package let table: String
+  /// What they did, as a clause.
+  package let collision: String
+
+  init(table: String, by collision: String) {
+    self.table = table
+    self.collision = collision
+  }
+}
+
 /// Whether what was committed after a change's base stands in its way.
 enum Conflict {
   /// What collides, as a sentence's object; nil where nothing does.
@@ -92,6 +107,7 @@ enum Conflict {
     for entry in entries {
       let changed = entry.actions.compactMap { changedPartition($0, head.partitionColumns) }
       let who = entry.commitInfo?["engineInfo"]?.string ?? "another writer"
+      if commit.needsBaseAsHead { return "version \(entry.version) (\(who)) came" }
       switch commit.change.reads {
       case .nothing: continue
       case .everything:

@@ -1,5 +1,5 @@
 internal import VarveJSON
-internal import VarveTables
+package import VarveTables
 
 /// The one way to make data visible (WarehouseFormat.md, "A commit, step by step").
 ///
@@ -22,9 +22,9 @@ package struct Committer: Sendable {
   package var willRecord: @Sendable (Int64) throws -> Void = { _ in }
 
   /// Plans anew outside the lock this often, then once under it.
-  private static let replansOutsideLockMax = 2
+  package static let replansOutsideLockMax = 2
   /// Strangers may take this many versions from under a commit.
-  static let attemptsMax = 20
+  package static let attemptsMax = 20
 
   package init(clock: WallClock = .system, random: RandomSource = .system, writer: String = "Varve") {
     self.clock = clock
@@ -33,9 +33,14 @@ package struct Committer: Sendable {
   }
 
   /// Commits one table's change. What is staged is gone afterwards, unless the outcome is unknown.
-  package func commit(_ commit: Commit) throws -> CommitOutcome {
+  ///
+  /// Throws `Overtaken` where the change cannot go onto what others committed and does not say how to plan it anew; then
+  /// what is staged stays. `turn` is the table's lock, where the caller has it.
+  package func commit(_ commit: Commit, turn: FileLock? = nil) throws -> CommitOutcome {
     do {
-      return try attempt(commit)
+      return try attempt(commit, turn)
+    } catch let overtaken as Overtaken {
+      throw overtaken
     } catch {
       // What cannot be removed now is swept by the next writer. Of an unknown outcome nothing is removed.
       if !commit.table.isInDoubt { try? commit.staging.abandon() }
@@ -43,11 +48,11 @@ package struct Committer: Sendable {
     }
   }
 
-  private func attempt(_ commit: Commit) throws -> CommitOutcome {
+  private func attempt(_ commit: Commit, _ turn: FileLock?) throws -> CommitOutcome {
     var commit = commit
     var replans = 0
     for _ in 0..<Committer.attemptsMax {
-      switch try attemptUnderLock(&commit, replans: replans) {
+      switch try attemptUnderLock(&commit, turn, replans: replans) {
       case .done(let outcome): return outcome
       case .taken: continue
       case .stale(let head):
@@ -56,8 +61,12 @@ package struct Committer: Sendable {
         replans += 1
       }
     }
-    throw Problem(
-      .refused, at: [commit.table.name], "other writers were faster \(Committer.attemptsMax) times",
+    throw Committer.isOutrun([commit.table.name])
+  }
+
+  package static func isOutrun(_ tables: [String]) -> Problem {
+    Problem(
+      .refused, at: tables, "other writers were faster \(attemptsMax) times",
       advice: "try again when they are done")
   }
 
@@ -69,9 +78,9 @@ package struct Committer: Sendable {
     case stale(Snapshot)
   }
 
-  private func attemptUnderLock(_ commit: inout Commit, replans: Int) throws -> Attempt {
+  private func attemptUnderLock(_ commit: inout Commit, _ turn: FileLock?, replans: Int) throws -> Attempt {
     let table = commit.table
-    let lock = try table.lock()
+    let lock = try turn ?? table.lock()
     defer { withExtendedLifetime(lock) {} }
     try Recovery(table: table, clock: clock).run()
     let head = try head(commit)
@@ -80,10 +89,7 @@ package struct Committer: Sendable {
       return .done(.alreadyIngested(version: version))
     }
     if let collision = try collision(commit, head) {
-      guard let replan = commit.replan else {
-        throw Problem(
-          .refused, at: [table.name], "was changed meanwhile: \(collision)", advice: "try again on the new version")
-      }
+      guard let replan = commit.replan else { throw Overtaken(table: table.name, by: collision) }
       if replans < Committer.replansOutsideLockMax { return .stale(head) }
       guard let change = try replan(head) else { return .done(try unchanged(commit, head)) }
       commit.change = change

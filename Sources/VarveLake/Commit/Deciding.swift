@@ -4,23 +4,24 @@ internal import VarveTables
 extension Committer {
   /// Commits all steps as one decision: every table ends behind its last step, or stays as it is.
   ///
-  /// `areas` are the staging areas by transaction; `mark` is what `begin` gave, where the transaction was begun before.
-  /// Throws `refused` when a table moved on since its steps were planned; then nothing was done, and planning anew is in
-  /// place.
+  /// `areas` are the staging areas by transaction; `mark` is what `begin` gave, where the transaction was begun before;
+  /// `turns` are the tables' locks by name, where the caller has them. Throws `Overtaken` when a table moved on since its
+  /// steps were planned.
   package func commit(
-    _ decision: Decision, in warehouse: Warehouse, areas: [String: StagingArea], mark: FileLock? = nil
+    _ decision: Decision, in warehouse: Warehouse, areas: [String: StagingArea], mark: FileLock? = nil,
+    turns: [String: FileLock] = [:]
   ) throws -> [Committed] {
     var tables: [String: Table] = [:]
     for name in decision.tables { tables[name] = try warehouse.prepare(name) }
     var locks: [FileLock] = []
     defer { withExtendedLifetime(locks) {} }
-    for name in decision.tables { locks.append(try tables[name]!.lock()) }
+    for name in decision.tables { locks.append(try turns[name] ?? tables[name]!.lock()) }
     for step in decision.steps {
       guard let table = tables[step.table] else { continue }
       try Recovery(table: table, clock: clock).run()
-      guard try table.log.head(hint: step.hint) == (step.creation == nil ? step.base : nil) else {
-        throw Problem(
-          .refused, at: [step.table], "was changed while its new versions were prepared", advice: "try again")
+      let head = try table.log.head(hint: step.hint)
+      guard head == (step.creation == nil ? step.base : nil) else {
+        throw Overtaken(table: step.table, by: head.map { "version \($0) came" } ?? "it was dropped")
       }
       try step.change.checkRestored(table.storage, [step.table])
     }
@@ -215,8 +216,8 @@ extension Committer {
   }
 
   /// Shows readers the head, where they were held before it.
-  package func showHead(_ table: Table, reason: String) throws {
-    let lock = try table.lock()
+  package func showHead(_ table: Table, turn: FileLock? = nil, reason: String) throws {
+    let lock = try turn ?? table.lock()
     defer { withExtendedLifetime(lock) {} }
     try show(table, reason: reason)
   }

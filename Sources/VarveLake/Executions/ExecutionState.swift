@@ -1,3 +1,4 @@
+internal import VarveJSON
 internal import VarveTables
 
 /// What the executions of a table have done to it, told by its own log alone: no scheduler's memory is asked.
@@ -49,6 +50,14 @@ package struct ExecutionState: Sendable {
   package var current: [Run] { runs.filter { $0.status != .superseded }.sorted { $0.key < $1.key } }
 
   package var stale: [Run] { current.filter { $0.status == .stale } }
+
+  /// The run that brought the input of this one: itself, or the one that it replays.
+  package func input(of run: Run) -> Run {
+    guard let version = run.record.bookkeeping?.details["replayed_from"]?.int64,
+      let before = runs.first(where: { $0.record.version == version })
+    else { return run }
+    return input(of: before)
+  }
 
   package func current(_ key: ExecutionKey) -> Run? { current.first { $0.key == key } }
 }

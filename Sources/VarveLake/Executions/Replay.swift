@@ -34,10 +34,8 @@ package struct Replay {
 
   /// A change that was planned on `contents`, as the next step.
   package mutating func append(_ change: StagedChange, bookkeeping: Bookkeeping) throws {
-    let gone = Set(change.removed.map(\.key))
-    // Files of which more rows are struck out keep their places.
-    let struck = Dictionary(change.restored.map { (ExactText($0.path), $0) }, uniquingKeysWith: { $1 })
-    let kept = contents.files.compactMap { gone.contains($0.key) ? struck[ExactText($0.path)] : $0 }
+    var after = contents
+    let kept = try after.apply(change, stagedIn: staging.transaction)
     var step = change
     if steps.isEmpty {
       // The first step goes onto the head: what the base has and the head has not comes back, and the other way round.
@@ -51,17 +49,7 @@ package struct Replay {
     steps.append(
       Decision.Step(
         table: table, staging: staging.transaction, change: step, bookkeeping: bookkeeping, base: head.version))
-    contents.schema = change.schema
-    contents.files = kept
-    for partition in change.added {
-      let directory = Layout.stagedDirectory(staging.transaction, partition.directory)
-      contents.files += partition.files.map { file in
-        LiveFile(
-          path: Layout.join(directory, file.name), partition: partition.partition, byteCount: file.byteCount,
-          modificationTime: 0, statistics: file.statistics)
-      }
-    }
-    contents.files = try ordered(contents.files)
+    contents = after
   }
 
   /// The table as it stands behind the steps so far, for planning the next one: with the head's properties.
@@ -96,12 +84,35 @@ package struct Replay {
     change.rows.rejected = set.rowsRejected
     try append(change, bookkeeping: bookkeeping)
   }
+}
 
-  /// By partition; within one, files of versions before those of the steps.
-  private func ordered(_ files: [LiveFile]) throws -> [LiveFile] {
-    files.enumerated().sorted { one, other in
+extension TableContents {
+  /// Makes of it what a change of it leaves, before that is committed: staged files are named by where they lie in staging.
+  /// Returns the files that were there before.
+  @discardableResult
+  package mutating func apply(_ change: StagedChange, stagedIn transaction: String) throws -> [LiveFile] {
+    let gone = Set(change.removed.map(\.key))
+    var restored = Dictionary(change.restored.map { (ExactText($0.path), $0) }, uniquingKeysWith: { $1 })
+    // Files of which more rows are struck out keep their places.
+    var kept = files.compactMap { file in
+      gone.contains(file.key) ? restored.removeValue(forKey: ExactText(file.path)) : file
+    }
+    kept += change.restored.filter { restored[ExactText($0.path)] != nil }
+    schema = change.schema
+    files = kept
+    for partition in change.added {
+      let directory = Layout.stagedDirectory(transaction, partition.directory)
+      files += partition.files.map { file in
+        LiveFile(
+          path: Layout.join(directory, file.name), partition: partition.partition, byteCount: file.byteCount,
+          modificationTime: 0, statistics: file.statistics)
+      }
+    }
+    // By partition; within one, files of versions before those that are staged.
+    files = files.enumerated().sorted { one, other in
       (PartitionText(one.element.partition), one.offset) < (PartitionText(other.element.partition), other.offset)
     }.map(\.element)
+    return kept
   }
 }
 

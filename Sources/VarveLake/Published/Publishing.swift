@@ -2,23 +2,29 @@ internal import VarveJSON
 internal import VarveTables
 
 extension Table {
-  /// Shows readers a version that was looked at. They follow from then on, unless a newer one has come meanwhile.
+  /// Shows readers who are held before it a version that was looked at. They follow from then on, unless a newer one has
+  /// come meanwhile.
   package func publish(passed version: Int64, clock: WallClock = .system, reason: String) throws {
-    try publish(version, clock: clock, reason: reason) { $0 == version ? .follow : .held }
+    try publish(version, clock: clock, reason: reason) { proxy, newest in
+      guard let proxy, proxy.mode == .held, proxy.version < version else { return nil }
+      return version == newest ? .follow : .held
+    }
   }
 
-  /// Changes what readers are shown, and returns the version. `version` nil is the head, and the only one for follow.
+  /// Notes why readers who are held at a version stay there.
+  package func hold(at version: Int64, clock: WallClock = .system, reason: String) throws {
+    try publish(version, clock: clock, reason: reason) { proxy, _ in
+      proxy?.mode == .held && proxy?.version == version ? .held : nil
+    }
+  }
+
+  /// Changes what readers are shown.
+  ///
+  /// `mode` is asked under the lock with the proxy as it is and the newest version; with nil it stays as it is. Only
+  /// readers of the newest version can follow. Returns the newest version.
   @discardableResult
   package func publish(
-    _ version: Int64?, mode: Proxy.Mode, clock: WallClock = .system, reason: String
-  ) throws -> Int64 {
-    try publish(version, clock: clock, reason: reason) { _ in mode }
-  }
-
-  /// `mode` is asked with the newest version, under the lock.
-  @discardableResult
-  private func publish(
-    _ version: Int64?, clock: WallClock, reason: String, mode: (Int64) -> Proxy.Mode
+    _ version: Int64, clock: WallClock = .system, reason: String, mode: (Proxy?, Int64) -> Proxy.Mode?
   ) throws -> Int64 {
     let lock = try lock()
     defer { withExtendedLifetime(lock) {} }
@@ -26,17 +32,18 @@ extension Table {
     let head = try snapshot(at: .head)
     // Whoever acts on a head that another writer made must know that it lasts.
     try storage.sync(Layout.log)
-    let shown = try version.map { try snapshot(at: .version($0)) } ?? head
+    let shown = try snapshot(at: .version(version))
     try shown.checkReadable()
-    let mode = mode(head.version)
+    let before = try Proxy.read(storage)
+    guard let mode = mode(before, head.version) else { return head.version }
     precondition(mode != .follow || shown.version == head.version, "a proxy that follows shows the head")
     var proxy = Proxy(
       table: shown.metadata.id, mode: mode, version: shown.version, entrySHA256: shown.entrySHA256,
-      index: try log.manifestIndex(at: shown.version), ordinal: try Proxy.read(storage)?.ordinal ?? 0)
+      index: try log.manifestIndex(at: shown.version), ordinal: before?.ordinal ?? 0)
     if shown.version < head.version { proxy.newest = .init(version: head.version, entrySHA256: head.entrySHA256) }
     try proxy.publish(storage, timestamp: clock.milliseconds(), reason: reason)
     try SymlinkManifests(self).settle()
-    return shown.version
+    return head.version
   }
 }
 

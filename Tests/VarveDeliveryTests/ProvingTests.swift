@@ -214,11 +214,15 @@ import VarveTables
     _ = try deliver(4, to: ScriptedTarget { _, _ in .acknowledged }, in: directory, Waits().patience())
     do {
       let connection = try Connection(directory.path + "/varve.sqlite", .readWrite)
+      for table in ["ingestions", "sources", "targets", "deliveries", "chunks"] {
+        try connection.execute("ALTER TABLE \(table) DROP COLUMN checksum;")
+      }
       try connection.execute("DROP TABLE dead_records; ALTER TABLE chunks DROP COLUMN proven; PRAGMA user_version = 1;")
     }
     let storage = try #require(try Storage.open(directory.path))
     let ledger = try #require(try Ledger.openToRead(storage))
     #expect(try ledger.chunks(of: "d").map(\.state) == [.acknowledged] && ledger.deadRecords().isEmpty)
     #expect(try ledger.deliveredVersion(of: "p", to: "t") == 1)
+    try ledger.verify()
   }
 }

@@ -188,7 +188,7 @@ final class HandClock: Sendable {
   @Test func `a ledger of a later format, another database, and a link are not touched`() throws {
     let newer = try TemporaryDirectory()
     _ = try Ledger.open(newer.storage())
-    try Connection(newer.path + "/varve.sqlite", .readWrite).execute("PRAGMA user_version = 3")
+    try Connection(newer.path + "/varve.sqlite", .readWrite).execute("PRAGMA user_version = 4")
     let problem = #expect(throws: Problem.self) { try Ledger.open(newer.storage()) }
     #expect(problem?.kind == .refused && problem?.description.contains("newer") == true)
     #expect(throws: Problem.self) { try Ledger.openToRead(newer.storage()) }

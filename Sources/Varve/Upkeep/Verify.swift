@@ -55,6 +55,9 @@ public struct LedgerRepairReport: Sendable {
   /// Where the damaged one lies, relative to the warehouse. What only it knew is lost: failed attempts, dead letters, where
   /// files lay, and deliveries, which begin again at their first chunk.
   public var laidAside: String?
+  /// How many entries had damaged rows and were removed, where the ledger was whole otherwise: ingestions, which are
+  /// entered again if the logs know them, and deliveries, which begin again at their first chunk.
+  public var removedCount: Int
   /// How many ingestions were entered from the logs.
   public var restoredCount: Int
 }
@@ -109,9 +112,10 @@ extension Warehouse {
   /// Makes the ledger again from the logs where it is damaged, gone, or lacks what they tell. The tables are repaired
   /// before.
   public func repairLedger() throws -> LedgerRepairReport {
-    guard let lake = try lake() else { return LedgerRepairReport(restoredCount: 0) }
+    guard let lake = try lake() else { return LedgerRepairReport(removedCount: 0, restoredCount: 0) }
     let repair = try LedgerRepair(of: lake, clock: surroundings.clock)
-    return LedgerRepairReport(laidAside: repair.laidAside, restoredCount: repair.restoredCount)
+    return LedgerRepairReport(
+      laidAside: repair.laidAside, removedCount: repair.removedCount, restoredCount: repair.restoredCount)
   }
 
   private func progress() -> (Int) throws -> Void {

@@ -147,9 +147,15 @@ extension Session {
   }
 
   private func write(_ report: LedgerRepairReport) throws {
+    if report.removedCount > 0 {
+      try output.writeLine(
+        "the ledger: removed \(report.removedCount == 1 ? "an entry" : "\(grouped(report.removedCount)) entries") "
+          + "that \(report.removedCount == 1 ? "was" : "were") damaged; a delivery begins again at its first chunk")
+    }
     guard report.laidAside != nil || report.restoredCount > 0 else { return }
     if let place = report.laidAside { try output.writeLine("the ledger was damaged; it lies in \(printable(place))") }
     try output.writeLine("the ledger: entered \(counted(report.restoredCount, "ingestion")) from the logs")
+    if report.removedCount > 0 { return }
     try output.writeLine(
       "  lost is what only the ledger knew: failed attempts, dead letters, where files lay, and how far deliveries had come; "
         + "they begin again at their first chunk")

@@ -91,7 +91,7 @@ package final class Ledger: Sendable {
 /// The format of the ledger's file, and what is asked of SQLite before it is touched.
 enum LedgerFormat {
   /// `PRAGMA user_version`.
-  static let version: Int64 = 2
+  static let version: Int64 = 3
   /// `PRAGMA application_id`: "vrve".
   static let applicationID: Int64 = 0x7672_7665
   /// Of the journal between transactions.
@@ -117,15 +117,22 @@ enum LedgerFormat {
       }
     }
     try check(connection)
-    if try isOlder(connection) {
-      try connection.transaction {
-        guard try isOlder(connection) else { return }
-        try connection.execute(proofs + "PRAGMA user_version = \(version);")
-      }
-    }
+    if try isOlder(connection) { try connection.transaction { try bringUpToDate(connection) } }
+    try LedgerChecksums.install(connection)
   }
 
-  static func makeTables(_ connection: Connection) throws { try connection.execute(tables + proofs) }
+  private static func bringUpToDate(_ connection: Connection) throws {
+    // Another process may have been faster.
+    guard case .integer(let found)? = try connection.value("PRAGMA user_version"), found < version else { return }
+    if found < 2 { try connection.execute(proofs) }
+    try connection.execute(LedgerChecksums.columns)
+    try LedgerChecksums.fill(connection)
+    try connection.execute("PRAGMA user_version = \(version);")
+  }
+
+  static func makeTables(_ connection: Connection) throws {
+    try connection.execute(tables + proofs + LedgerChecksums.columns)
+  }
 
   /// Whether nothing was ever made in it: who began to died.
   static func isUnmade(_ connection: Connection) throws -> Bool {
@@ -134,12 +141,14 @@ enum LedgerFormat {
   }
 
   static func isOlder(_ connection: Connection) throws -> Bool {
-    try connection.value("PRAGMA user_version") == .integer(version - 1)
+    guard case .integer(let found)? = try connection.value("PRAGMA user_version") else { return false }
+    return found < version
   }
 
   /// Refuses what is newer, or no ledger.
   static func check(_ connection: Connection) throws {
     try connection.execute("PRAGMA mmap_size = 0; PRAGMA cell_size_check = ON;")
+    try connection.addRowChecksum()
     guard case .integer(let found)? = try connection.value("PRAGMA user_version"),
       try connection.value("PRAGMA application_id") == .integer(applicationID)
     else { throw foreign(connection) }

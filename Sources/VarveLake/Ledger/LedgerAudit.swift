@@ -2,8 +2,7 @@ internal import VarveJSON
 internal import VarveSQLite
 internal import VarveTables
 
-/// The ledger compared with itself and with the logs. Rows carry no digests: a flip within a text that only the ledger
-/// knows (an error's words, a path) is not found, and does no harm to data.
+/// The ledger compared with itself and with the logs.
 package struct LedgerAudit: Sendable {
   /// What is wrong, a sentence each; no more than a few of a kind.
   package var damage: [String] = []
@@ -12,8 +11,10 @@ package struct LedgerAudit: Sendable {
   package var byteCount = 0
   /// Nil where there is no ledger.
   package var entryCount: Int?
+  /// Whether the damage is within rows, and all else is whole.
+  var isWithinRows = false
 
-  private static let findingsMax = 10
+  fileprivate static let findingsMax = 10
 
   /// Writes nothing, unless SQLite must first take back what a crash left half done.
   package init(of warehouse: Warehouse, clock: WallClock = .system) throws {
@@ -23,6 +24,9 @@ package struct LedgerAudit: Sendable {
       byteCount = try warehouse.storage.status(Layout.ledger)?.byteCount ?? 0
       guard let ledger = try Ledger.openToRead(warehouse.storage, clock: clock) else { return }
       damage = try ledger.findings()
+      guard damage.isEmpty else { return }
+      damage = try ledger.damagedRows()
+      isWithinRows = !damage.isEmpty
       guard damage.isEmpty else { return }
       let known = try ledger.ingestions()
       entryCount = known.count
@@ -51,7 +55,7 @@ package struct LedgerAudit: Sendable {
 extension Ledger {
   /// Throws damage.
   package func verify() throws {
-    guard let finding = try findings().first else { return }
+    guard let finding = try findings().first ?? damagedRows().first else { return }
     throw Problem(.damaged, at: [path], "the ledger is damaged: \(finding)", advice: "run `varve repair`")
   }
 
@@ -68,6 +72,11 @@ extension Ledger {
       if try connection.rows(schema) != fresh.rows(schema) { findings.append("its tables are not those of a ledger") }
       return findings
     }
+  }
+
+  /// Rows that are not as they were written, of a ledger that is whole otherwise.
+  fileprivate func damagedRows() throws -> [String] {
+    try read { try LedgerChecksums.findings($0, max: LedgerAudit.findingsMax) }
   }
 }
 
@@ -117,16 +126,21 @@ struct LoggedIngestion {
 package struct LedgerRepair: Sendable {
   /// Where the damaged one lies since.
   package var laidAside: String?
+  /// Entries with damaged rows that were removed from one that is whole otherwise.
+  package var removedCount = 0
   package var restoredCount = 0
 
-  /// A damaged ledger is laid aside by a rename, then what the logs know is entered in one transaction: a crash leaves the
-  /// old one, none, or the new one, and the next repair goes on.
+  /// A damaged ledger is laid aside by a rename, and entries with damaged rows are removed in one transaction; then what
+  /// the logs know is entered in another: a crash leaves the old one, none, one without these entries, or the new one, and the
+  /// next repair goes on.
   package init(of warehouse: Warehouse, clock: WallClock) throws {
     let storage = warehouse.storage
     let audit = try LedgerAudit(of: warehouse, clock: clock)
     guard !audit.damage.isEmpty || audit.missingCount > 0 else { return }
     try storage.checkOwner()
-    if !audit.damage.isEmpty {
+    if audit.isWithinRows {
+      removedCount = try Ledger.open(storage, clock: clock).write { try LedgerChecksums.removeDamaged($0) }
+    } else if !audit.damage.isEmpty {
       if try storage.makeDirectory(Layout.droppedTables) { try storage.sync() }
       var time = clock.milliseconds()
       // What is left of a journal belongs to the damaged file.
@@ -170,7 +184,10 @@ extension Ledger {
         for (ordinal, source) in ingestion.bookkeeping.sources.enumerated() {
           // Where the file lay, only the ledger knew.
           try connection.run(
-            "INSERT INTO sources VALUES (?, ?, ?, ?, ?, ?, ?)",
+            """
+            INSERT INTO sources (ingestion, ordinal, path, name, sha256, byte_count, selector)
+            VALUES (?, ?, ?, ?, ?, ?, ?)
+            """,
             [
               .integer(row), SQLValue(ordinal), .text(source.name), .text(source.name), .text(source.sha256),
               SQLValue(source.byteCount), .text(source.selector),

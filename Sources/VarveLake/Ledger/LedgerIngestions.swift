@@ -369,7 +369,10 @@ extension Ledger {
   private func insert(_ sources: [IngestionRecord.Source], _ row: Int64, _ connection: Connection) throws {
     for (ordinal, source) in sources.enumerated() {
       try connection.run(
-        "INSERT INTO sources VALUES (?, ?, ?, ?, ?, ?, ?)",
+        """
+        INSERT INTO sources (ingestion, ordinal, path, name, sha256, byte_count, selector)
+        VALUES (?, ?, ?, ?, ?, ?, ?)
+        """,
         [
           .integer(row), SQLValue(ordinal), .text(source.path), .text(source.name), .text(source.sha256),
           SQLValue(source.byteCount), .text(source.selector),

@@ -98,7 +98,6 @@ package final class JSONFeed: FeedReader {
     while true {
       nextRecord = builder.append(scanner, from: nextRecord)
       if nextRecord < scanner.tape.records.count { return builder.take() }
-      nextRecord = 0
       switch progress {
       case .tapeIsFull: break
       case .needsBytes:
@@ -109,6 +108,8 @@ package final class JSONFeed: FeedReader {
         if options.isLines, !hasRows { throw Problem(.failed, at: [input.name], "no records, only blank lines") }
         return nil
       }
+      // Not before: the last tape stays, and at the end it is looked at once more.
+      nextRecord = 0
       do {
         progress = try scanner.scan()
       } catch {

@@ -32,6 +32,17 @@ import VarveTables
     #expect(cells(batches[0], 1) == ["absent ", "absent ", "number 3"])
   }
 
+  /// `{}` is too short to be looked at before its end is known, and so is the rest of a record that the pieces of the
+  /// file cut late.
+  @Test(arguments: [0, 1, 200_000, 300_000, 400_000, 600_000, 1_100_000, 1_500_000, 2_200_000], [false, true])
+  func `what is read at the very end is a record once`(length: Int, isLines: Bool) throws {
+    let text = length == 0 ? "{}" : "{\"a\":\"\(String(repeating: "x", count: length))\"}"
+    let feed = try feed(Array(text.utf8), JSONFeedOptions(isLines: isLines))
+    #expect(try feed.next()?.rowCount == 1)
+    #expect(try feed.next() == nil)
+    #expect(try feed.next() == nil)
+  }
+
   @Test func `records at a path, by dots and by pointer`() throws {
     let text =
       #"{"meta": {"items": [1]}, "products": {"count": 1, "items": [{"a": 1}], "x/y.z": {"": [{"b": 2}]}}, "n": 0}"#

@@ -46,9 +46,6 @@ package final class ByteInput {
   /// How far reading is in the file as it lies on disk.
   package var bytesRead: Int { file.bytesRead }
 
-  /// The size of the file as it lies on disk.
-  package var fileSize: Int { file.size }
-
   /// Hands the next bytes to `body`, whose pointer is good only within it; false at the end, without calling it.
   package func next(_ body: (UnsafeBufferPointer<UInt8>) throws -> Void) throws -> Bool {
     guard let decoder else {

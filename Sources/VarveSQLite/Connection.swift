@@ -19,16 +19,19 @@ package final class Connection {
   package let file: String
   private var kept: [String: Statement] = [:]
 
-  package convenience init(_ file: String, _ mode: Mode, busyTimeoutMilliseconds: Int = 10_000) throws {
-    do { try self.init(opening: file, mode, busyTimeoutMilliseconds) } catch { throw error.problem(file) }
+  /// How long another process's lock is waited for.
+  private static let busyMillisecondsMax: Int32 = 10_000
+
+  package convenience init(_ file: String, _ mode: Mode) throws {
+    do { try self.init(opening: file, mode) } catch { throw error.problem(file) }
   }
 
   /// A database of its own, in memory.
   package convenience init() throws {
-    do { try self.init(opening: nil, .readWrite, 0) } catch { throw error.problem("") }
+    do { try self.init(opening: nil, .readWrite) } catch { throw error.problem("") }
   }
 
-  private init(opening file: String?, _ mode: Mode, _ busyTimeoutMilliseconds: Int) throws(SQLiteError) {
+  private init(opening file: String?, _ mode: Mode) throws(SQLiteError) {
     let flags =
       switch mode {
       case .readOnly: SQLITE_OPEN_READONLY
@@ -53,7 +56,7 @@ package final class Connection {
       try check(varve_sqlite3_db_switch(handle, Int32(option), Int32(on)), handle)
     }
     sqlite3_limit(handle, SQLITE_LIMIT_ATTACHED, 0)
-    sqlite3_busy_timeout(handle, Int32(busyTimeoutMilliseconds))
+    sqlite3_busy_timeout(handle, Connection.busyMillisecondsMax)
   }
 
   deinit {

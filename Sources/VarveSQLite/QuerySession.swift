@@ -109,9 +109,6 @@ package final class QuerySession {
     tables.first { $0.name.lowercased() == table }?.openCursor.flatMap(VirtualTable.rowNumber)
   }
 
-  /// The names of the tables that queries of this session named so far.
-  package var tablesUsed: [String] { tables.map(\.name) }
-
   // MARK: Preparing
 
   private func prepare(_ sql: String, keepingPlans: Bool = false) throws -> Statement {

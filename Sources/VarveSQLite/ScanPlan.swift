@@ -42,8 +42,6 @@ struct ScanPlan {
     }
     return request
   }
-
-  var joinKeyColumns: [Int] { arguments.filter(\.isJoinKey).map(\.column) }
 }
 
 /// What a comparison says about the values of a column. No row that SQLite would keep is shut out by it.

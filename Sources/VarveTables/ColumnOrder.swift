@@ -98,25 +98,6 @@ extension Batch {
     }
     return keys
   }
-
-  /// The rows in the order of these columns; rows that are equal in all of them keep theirs.
-  package func sortedRows(by positions: [Int]) -> [Int] {
-    if positions.count == 1, columns[positions[0]].validity.isEmpty,
-      case .int64(let values) = columns[positions[0]].values
-    {
-      return (0..<rowCount).sorted { values[$0] != values[$1] ? values[$0] < values[$1] : $0 < $1 }
-    }
-    let keys = sortKeys(columns: positions)
-    return keys.bytes.withUnsafeBufferPointer { bytes in
-      (0..<rowCount).sorted { left, right in
-        let leftRange = keys.range(left)
-        let rightRange = keys.range(right)
-        let order = compareBytes(
-          UnsafeBufferPointer(rebasing: bytes[leftRange]), UnsafeBufferPointer(rebasing: bytes[rightRange]))
-        return order != 0 ? order < 0 : left < right
-      }
-    }
-  }
 }
 
 extension Column {

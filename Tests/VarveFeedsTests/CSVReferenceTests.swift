@@ -54,7 +54,10 @@ private func reference(_ text: String) -> [[String?]]? {
 }
 
 private func read(_ pieces: [[UInt8]]) -> [[String?]]? {
-  let options = CSVFeedOptions(delimiter: 44, quote: 34, header: .none, ragged: .pad)
+  var options = CSVFeedOptions(delimiter: UInt8(ascii: ","))
+  options.quote = UInt8(ascii: "\"")
+  options.header = .none
+  options.ragged = .pad
   var records: [[String?]] = []
   do {
     let feed = try CSVFeed(name: "f.csv", pieces: pieces, options: options)

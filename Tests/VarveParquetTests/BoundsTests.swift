@@ -10,15 +10,6 @@ import VarveTables
     return encoder.finish()
   }
 
-  private func texts(_ texts: [String]) -> Column {
-    var bytes = ByteValues()
-    for text in texts {
-      bytes.bytes += text.utf8
-      bytes.ends.append(bytes.bytes.count)
-    }
-    return Column(.text, .bytes(bytes))
-  }
-
   @Test(arguments: allTypes, Variety.allCases)
   func `bounds hold for every value, in memory and in the file`(type: DataType, variety: Variety) throws {
     var generator = Seed()

@@ -5,15 +5,6 @@ import VarveParquet
 import VarveTables
 
 @Suite struct NestedTests {
-  private func texts(_ texts: [String]) -> Column {
-    var bytes = ByteValues()
-    for text in texts {
-      bytes.bytes += text.utf8
-      bytes.ends.append(bytes.bytes.count)
-    }
-    return Column(.text, .bytes(bytes))
-  }
-
   private func leaf(_ file: ParquetFile, _ path: String) throws -> ParquetLeafValues {
     let index = try #require(file.leafIndex(path: path.split(separator: ".").map(String.init)), "\(path)")
     return try file.readLeaf(index, rowGroup: 0)

@@ -43,13 +43,6 @@ import VarveTables
 
   /// A small checkpoint, as pyarrow should show it: a map is a list of pairs.
   private func saveNested(_ directory: URL) throws {
-    func texts(_ texts: [String]) -> Column {
-      Column(
-        .text,
-        .bytes(
-          ByteValues(
-            bytes: texts.flatMap(\.utf8), ends: texts.indices.map { texts[...$0].reduce(0) { $0 + $1.utf8.count } })))
-    }
     let nodes: [ParquetNode] = [
       .group("protocol", [.int32("minReaderVersion", .required), .list("features", of: .text)]),
       .group("add", [.leaf("path", .text), .map("partitionValues"), .leaf("size", .int64)]),

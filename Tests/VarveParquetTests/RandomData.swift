@@ -117,3 +117,12 @@ func joined(_ columns: [Column]) -> Column {
   }
   return all
 }
+
+func texts(_ texts: [String]) -> Column {
+  var bytes = ByteValues()
+  for text in texts {
+    bytes.bytes += text.utf8
+    bytes.ends.append(bytes.bytes.count)
+  }
+  return Column(.text, .bytes(bytes))
+}

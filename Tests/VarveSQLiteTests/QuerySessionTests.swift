@@ -216,14 +216,15 @@ func products() -> MemoryTable {
     let old = MemoryTable(Schema([Field("id", .int64)]), [[.int64(1)]])
     let new = MemoryTable(
       Schema([Field("id", .int64), Field("name", .text)]), [[.int64(1), .text("a")], [.int64(2), .text("b")]])
-    let session = try session([
+    let catalog = NotingCatalog([
       "products": new, "products@1": old, "products@2024-10-06T12:00:00.5Z": old, "o\"d'd; ü": old,
     ])
+    let session = try QuerySession(catalog)
     #expect(
       try session.rows("SELECT n.name FROM products n LEFT JOIN \"products@1\" o ON o.id = n.id WHERE o.id IS NULL")
         == [[.text("b")]])
     #expect(try session.rows("SELECT * FROM [products@2024-10-06T12:00:00.5Z], \"o\"\"d'd; ü\" x").count == 1)
-    #expect(session.tablesUsed.sorted() == ["o\"d'd; ü", "products", "products@1", "products@2024-10-06T12:00:00.5Z"])
+    #expect(catalog.found.sorted() == ["o\"d'd; ü", "products", "products@1", "products@2024-10-06T12:00:00.5Z"])
   }
 
   @Test(arguments: [
@@ -344,4 +345,19 @@ func products() -> MemoryTable {
     #expect(scans.map(\.lookupColumns).contains(["id"]))
     #expect(try session.explain("SELECT 1").isEmpty)
   }
+}
+
+/// Notes which tables it was asked for.
+private final class NotingCatalog: QueryCatalog {
+  private let tables: [String: any QueryTable]
+  private(set) var found: [String] = []
+
+  init(_ tables: [String: any QueryTable]) { self.tables = tables }
+
+  func table(named name: String) throws -> (any QueryTable)? {
+    if tables[name] != nil { found.append(name) }
+    return tables[name]
+  }
+
+  var tableNames: [String] { Array(tables.keys) }
 }

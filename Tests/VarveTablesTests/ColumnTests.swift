@@ -74,7 +74,6 @@ private func values(_ column: Column) -> [Value] { (0..<column.count).map { colu
     let shuffled = rows.shuffled(using: &random)
     #expect(
       actual.equality(rows: rows, with: actual, rows: shuffled) == rows.map { expected[$0] == expected[shuffled[$0]] })
-    #expect(batch.sortedRows(by: [0]).map { expected[$0] } == expected.sorted())
   }
 }
 

@@ -41,7 +41,7 @@ extension Warehouse {
       checkInterrupted: { [surroundings] in try surroundings.checkInterrupted() })
     do {
       try surroundings.checkInterrupted()
-      var commit = Commit(
+      let commit = Commit(
         planned.change, to: table, base: base, staging: staging, bookkeeping: bookkeeping,
         properties: planned.properties, refusesRepeat: false
       ) { head in
@@ -52,7 +52,6 @@ extension Warehouse {
         }
         return try plan(head)?.change
       }
-      commit.refusesRepeat = false
       switch try committer.commit(commit) {
       case .committed(let committed):
         return report(

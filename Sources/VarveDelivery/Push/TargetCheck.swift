@@ -56,7 +56,7 @@ extension Warehouse {
       case .importer(let settings):
         let keyFields = try plan.map { try desk.keyFields($0, source!.table) } ?? [settings.checkedKeyField]
         let importer = try target.open(
-          settings, keyFields, .anywhere, surroundings.clock.milliseconds, isInterrupted)
+          settings, keyFields, surroundings.clock.milliseconds, isInterrupted)
         findings += try ImporterCheck(importer: importer).findings(
           sent: plan.map { try $0.mapping.resolved(source!.snapshot.schema, place: []).map(\.column.field) })
         if let plan, let table = source?.table { findings += try rows(plan, table, importer, desk) }

@@ -33,17 +33,17 @@ package struct TargetSettings: Sendable {
 
   /// Opens the target, for a table whose key is sent as `keyFields`. `surroundings` give the time and end long waits.
   package func open(
-    keyFields: [String] = [], reach: Reach = .anywhere, milliseconds: @escaping @Sendable () -> Int64,
+    keyFields: [String] = [], milliseconds: @escaping @Sendable () -> Int64,
     isInterrupted: @escaping @Sendable () -> Bool
   ) throws -> any DeliveryTarget {
     switch kind {
     case .folder(let path): return try FolderTarget(path: path)
-    case .importer(let importer): return try open(importer, keyFields, reach, milliseconds, isInterrupted)
+    case .importer(let importer): return try open(importer, keyFields, milliseconds, isInterrupted)
     case .callback(let callback):
       var options = HTTPClient.Options()
       options.timeoutSeconds = callback.timeoutSeconds
       options.authoritiesPath = callback.authoritiesPath
-      options.reach = callback.address.isEncrypted || callback.allowsHTTP ? reach : .loopback
+      options.reach = callback.address.isEncrypted || callback.allowsHTTP ? .anywhere : .loopback
       options.isInterrupted = isInterrupted
       var credentials = AcknowledgedCallback.Credentials()
       credentials.token = try callback.token?.read(place: ["target \(name)", "token"])
@@ -56,7 +56,7 @@ package struct TargetSettings: Sendable {
   }
 
   func open(
-    _ importer: ImporterSettings, _ keyFields: [String], _ reach: Reach,
+    _ importer: ImporterSettings, _ keyFields: [String],
     _ milliseconds: @escaping @Sendable () -> Int64,
     _ isInterrupted: @escaping @Sendable () -> Bool
   ) throws -> DataImporter {
@@ -73,7 +73,7 @@ package struct TargetSettings: Sendable {
     var options = HTTPClient.Options()
     options.timeoutSeconds = importer.timeoutSeconds
     options.authoritiesPath = importer.authoritiesPath
-    options.reach = importer.base.isEncrypted || importer.allowsHTTP ? reach : .loopback
+    options.reach = importer.base.isEncrypted || importer.allowsHTTP ? .anywhere : .loopback
     options.isInterrupted = isInterrupted
     return try DataImporter(importer, options, keyField: keyFields[0], place: place, milliseconds: milliseconds)
   }

@@ -22,23 +22,12 @@ package struct CSVFeedOptions: Sendable {
   package var escape: UInt8?
   /// As iconv names it; nil for UTF-8, or UTF-16 with a byte order mark.
   package var encoding: String?
-  package var header: Header
+  package var header = Header.line(1)
   /// Lines before the first record.
-  package var skip: Int
-  package var ragged: Ragged
+  package var skip = 0
+  package var ragged = Ragged.refuse
 
-  package init(
-    delimiter: UInt8? = nil, quote: UInt8? = nil, escape: UInt8? = nil, encoding: String? = nil,
-    header: Header = .line(1), skip: Int = 0, ragged: Ragged = .refuse
-  ) {
-    self.delimiter = delimiter
-    self.quote = quote
-    self.escape = escape
-    self.encoding = encoding
-    self.header = header
-    self.skip = skip
-    self.ragged = ragged
-  }
+  package init(delimiter: UInt8? = nil) { self.delimiter = delimiter }
 
   package static let tsv = CSVFeedOptions(delimiter: UInt8(ascii: "\t"))
 

@@ -19,13 +19,3 @@ package final class BatchList: BatchSource {
 
   package func next() -> Batch? { batches.popFirst() }
 }
-
-extension BatchSource {
-  /// All that is left, as one batch: for sources known to be small.
-  func collect() throws -> Batch {
-    var batches: [Batch] = []
-    while let batch = try next() { batches.append(batch) }
-    let picks = batches.enumerated().flatMap { source, batch in (0..<batch.rowCount).map { RowPick(source, $0) } }
-    return Batch(picks, from: batches, schema: schema)
-  }
-}

@@ -226,10 +226,8 @@ extension Ledger {
 
   // MARK: Looking
 
-  /// The number of the first chunk that is not acknowledged, all before it being so.
-  package func nextChunk(_ lease: DeliveryLease) throws -> Int { try position(lease).chunk }
-
-  /// That chunk, and the number of its first record; where proofs are asked for, of the first that is not proven.
+  /// The first chunk that is not acknowledged, all before it being so, and the number of its first record; where proofs
+  /// are asked for, of the first that is not proven.
   package func position(_ lease: DeliveryLease, proven: Bool = false) throws -> (chunk: Int, record: Int) {
     var position = (chunk: 0, record: 0)
     for chunk in try chunks(of: lease.delivery.id) {

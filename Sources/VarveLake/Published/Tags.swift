@@ -111,11 +111,6 @@ package struct Tags: Hashable, Sendable {
       holds[version].map { $0.until ?? .max > milliseconds } ?? false
     )
   }
-
-  /// Versions that a vacuum must leave as they are at that time.
-  package func protectedVersions(at milliseconds: Int64) -> Set<Int64> {
-    Set(tags.values.map(\.version)).union(holds.filter { $0.value.until ?? .max > milliseconds }.keys)
-  }
 }
 
 extension Table {

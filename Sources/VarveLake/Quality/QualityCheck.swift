@@ -1,4 +1,4 @@
-package import VarveTables
+internal import VarveTables
 
 /// An expectation that a version does not meet.
 package struct BrokenExpectation: Hashable, Sendable {

@@ -191,7 +191,7 @@ struct VacuumPlanning {
         throw Problem(.refused, at: [table.name], "the log names a file outside the table: \(action.path)")
       }
       guard live.insert(action.key).inserted else { return }
-      try begin(path, Life(byteCount: action.byteCount), at: version)
+      begin(path, Life(byteCount: action.byteCount), at: version)
       if let vectors = try vectors(action.deletionVector) {
         let byteCount = try storage.status(vectors.text)?.byteCount ?? 0
         begin(vectors, Life(byteCount: byteCount, kind: .vectors), at: version)

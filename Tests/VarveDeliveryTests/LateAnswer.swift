@@ -7,10 +7,10 @@ final class LateAnswer: Sendable {
   let port: Int
   private let listener: Int32
 
-  private static let acknowledgement = "HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{\"ack\":true}"
   private static let unavailable = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
 
-  init() throws {
+  /// What it acknowledges with.
+  init(_ body: String) throws {
     let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
@@ -24,10 +24,11 @@ final class LateAnswer: Sendable {
     guard isListening else { throw Problem(.failed, "the test's server cannot listen") }
     self.listener = listener
     port = Int(UInt16(bigEndian: address.sin_port))
-    Thread.detachNewThread { LateAnswer.serve(listener) }
+    let acknowledgement = "HTTP/1.1 200 OK\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
+    Thread.detachNewThread { LateAnswer.serve(listener, acknowledgement) }
   }
 
-  private static func serve(_ listener: Int32) {
+  private static func serve(_ listener: Int32, _ acknowledgement: String) {
     let first = accept(listener, nil, nil)
     take(first)
     answer(first, acknowledgement)

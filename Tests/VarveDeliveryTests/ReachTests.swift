@@ -40,6 +40,9 @@ import VarveDelivery
     #expect(RetryAfter.seconds("120", now: now) == 120)
     #expect(RetryAfter.seconds("Sun, 06 Nov 1994 08:49:37 GMT", now: now) == 7)
     #expect(RetryAfter.seconds("Sun, 06 Nov 1994 08:49:00 GMT", now: now) == 0)
+    for text in ["31536001", "9223372036854775807", "99999999999999999999", "Sun, 06 Nov 2094 08:49:37 GMT"] {
+      #expect(RetryAfter.seconds(text, now: now) == RetryAfter.secondsMax)
+    }
     #expect(RetryAfter.seconds("-1", now: now) == nil && RetryAfter.seconds("soon", now: now) == nil)
   }
 }

@@ -125,13 +125,40 @@ import VarveTables
         == "f7bc83f430538424b13298e6aa6fb143ef4d59a14946175997479dbc2d1a3cd8")
   }
 
-  @Test func `a late second answer is not taken for the next chunk's`() throws {
-    let server = try LateAnswer()
+  @Test(arguments: [#"{"ack":true}"#, #"{"ack":true,"chunk_number":null}"#])
+  func `a late second answer is not taken for the next chunk's`(acknowledgement: String) throws {
+    let server = try LateAnswer(acknowledgement)
     let target = try callback(server.port)
     var chunk = Chunk(number: 0, firstRecord: 0, recordCount: 0, records: Array("[]".utf8), sha256: "", isLast: false)
     #expect(try target.deliver(chunk, of: "d") == .acknowledged)
     chunk.number = 1
     #expect(try target.deliver(chunk, of: "d") == .unanswered("HTTP 503"))
+  }
+
+  @Test(arguments: [401, 200, 503])
+  func `a secret that the receiver repeats is not told of`(status: Int) throws {
+    let server = try HTTPServer(port: 0, bodyBytesMax: 1 << 20) { request in
+      let said = "\(String(repeating: "-", count: 160)) \(request.headers["authorization"] ?? "") key-of-both"
+      return HTTPServer.Reply(status, Array(status == 401 ? #"{"error":"\#(said)"}"#.utf8 : said.utf8))
+    }
+    let credentials = AcknowledgedCallback.Credentials(
+      token: "marker-\(String(repeating: "t", count: 60))", signatureKey: Array("key-of-both".utf8))
+    let chunk = Chunk(number: 0, firstRecord: 0, recordCount: 0, records: Array("[]".utf8), sha256: "", isLast: false)
+    let answer = "\(try callback(server.port, credentials).deliver(chunk, of: "d"))"
+    #expect(!answer.contains("marker") && !answer.contains("ttt") && !answer.contains("key-of-both"), "\(answer)")
+    #expect(status == 503 || answer.contains("Bearer …"))
+  }
+
+  @Test func `a pause without measure stops the delivery, and nothing else`() throws {
+    let server = try HTTPServer(port: 0, bodyBytesMax: 1 << 20) { _ in
+      HTTPServer.Reply(503, [], headers: [("Retry-After", "9223372036854775807 ")])
+    }
+    let directory = try TemporaryDirectory()
+    let problem = #expect(throws: Problem.self) {
+      try deliver(5, to: callback(server.port), in: directory, Waits().patience())
+    }
+    #expect(problem?.description.contains("asks to wait 31536000 seconds") == true)
+    #expect(try directory.ledger().delivery("d")?.nextTry != nil)
   }
 
   /// status, body, what it is taken for

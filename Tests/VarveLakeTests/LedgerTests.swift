@@ -95,6 +95,17 @@ final class HandClock: Sendable {
     #expect(try ledger.ingestions().isEmpty)
   }
 
+  @Test func `what failed does not wait for a clock that was put back`() throws {
+    let directory = try TemporaryDirectory()
+    let hand = HandClock()
+    let ledger = try Ledger.open(directory.storage(), clock: hand.clock)
+    _ = try ledger.enqueue(ingestion("a"))
+    try ledger.fail(try #require(try ledger.takeNextDue()), "no luck", retry: RetryPolicy())
+    #expect(try ledger.takeNextDue() == nil)
+    hand.advance(-86_400_000)
+    #expect(try ledger.takeNextDue() != nil)
+  }
+
   @Test func `waiting is spread by chance and bounded`() {
     let policy = RetryPolicy(attemptsMax: 100, firstSeconds: 30, secondsMax: 3_600)
     for attempts in 1..<100 {

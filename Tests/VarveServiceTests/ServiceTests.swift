@@ -3,7 +3,10 @@ import Testing
 import Varve
 import VarveDelivery
 import VarveJSON
+import VarveLake
 import VarveService
+
+import class Varve.Warehouse
 
 @Suite struct ServiceTests {
   @Test func `a file is committed to a table and its records arrive under the id that was told`() throws {
@@ -244,6 +247,13 @@ import VarveService
     try declare("")
     #expect(try resume().error.contains("no target is declared as \"shop\""))
     try declare(shop("http://127.0.0.1:1/"))
+    do {
+      let ledger = try Ledger.open(try #require(try Storage.open(rehearsal.path + "/warehouse")))
+      let other = DeliveryRecord(id: "other", target: "shop", table: "a", version: 1, chunking: "records=1")
+      let held = try #require(try ledger.begin(other))
+      #expect(try resume().error == "Another process is delivering to shop.")
+      withExtendedLifetime(held) {}
+    }
     #expect(try resume().status == 200)
     #expect(try state(after: 2) == "stopped")
     try declare(shop(rehearsal.callback))

@@ -32,6 +32,8 @@ package final class HTTPClient {
     /// Certificates to trust instead of the system's: a PEM file.
     package var authoritiesPath: String?
     package var reach = Reach.anywhere
+    /// What is sent and must not be told of, even where the other side repeats it.
+    package var secrets: [String] = []
     /// Of an answer's body; what is longer is no answer.
     package var answerBytesMax = 1 << 16
     /// Asked about once a second while a request waits.
@@ -48,12 +50,14 @@ package final class HTTPClient {
   private let check: UnsafeMutablePointer<varve_address_check>
   private let errorText: UnsafeMutablePointer<CChar>
   private let address: WebAddress
+  private let secrets: [String]
 
   package init(_ address: WebAddress, _ options: Options) throws {
     _ = HTTPClient.isPrepared
     guard let easy = curl_easy_init() else { preconditionFailure("libcurl has no handle to give") }
     self.easy = easy
     self.address = address
+    secrets = options.secrets
     exchange = Exchange(options)
     check = .allocate(capacity: 1)
     errorText = .allocate(capacity: Int(CURL_ERROR_SIZE))
@@ -68,7 +72,8 @@ package final class HTTPClient {
     set(CURLOPT_HTTP_VERSION, 2)
     set(CURLOPT_TCP_NODELAY, 1)
     set(CURLOPT_CONNECTTIMEOUT_MS, Int(options.connectSeconds * 1000))
-    set(CURLOPT_TIMEOUT_MS, Int(options.timeoutSeconds * 1000))
+    // 0 would be without an end.
+    set(CURLOPT_TIMEOUT_MS, max(1, Int(options.timeoutSeconds * 1000)))
     set(CURLOPT_SSL_VERIFYPEER, 1)
     set(CURLOPT_SSL_VERIFYHOST, 2)
     set(CURLOPT_SSLVERSION, 6)
@@ -92,6 +97,11 @@ package final class HTTPClient {
 
   /// The next request makes a connection of its own, so that nothing late on this one can be taken for its answer.
   package func leaveConnection() { set(CURLOPT_FRESH_CONNECT, 1) }
+
+  /// What the other side said as part of a sentence.
+  package func shown(_ text: some StringProtocol) -> String {
+    Answer.shown(secrets.reduce(String(text)) { $1.isEmpty ? $0 : $0.replacing($1, with: "…") })
+  }
 
   /// Posts a body, JSON as a rule. `headers` are whole lines.
   package func post(
@@ -206,7 +216,8 @@ private final class Exchange {
     if line.prefix(name.count).lowercased() == name {
       let blanks: Set<Unicode.Scalar> = [" ", "\t", "\r", "\n"]
       let value = line.unicodeScalars.dropFirst(name.count).drop { blanks.contains($0) }
-      retryAfter = String(String.UnicodeScalarView(value.prefix { !["\r", "\n"].contains($0) }))
+      let end = value.lastIndex { !blanks.contains($0) }.map { value.index(after: $0) } ?? value.startIndex
+      retryAfter = String(String.UnicodeScalarView(value[..<end]))
     }
     return count
   }

@@ -28,6 +28,7 @@ package final class DataHub {
   ) throws {
     var options = options
     options.answerBytesMax = DataHub.answerBytesMax
+    options.secrets = [key]
     client = try HTTPClient(address, options)
     self.key = key
     self.className = className
@@ -67,7 +68,7 @@ package final class DataHub {
       return .unanswered("Data Hub: an answer that is no JSON object")
     }
     if let errors = said["errors"]?.array, let first = errors.first {
-      let message = Answer.shown(first["message"]?.string ?? "an error without a message")
+      let message = client.shown(first["message"]?.string ?? "an error without a message")
       return message.lowercased().hasPrefix("internal server error")
         ? .unanswered("Data Hub: \(message)") : .impossible("Data Hub: \(message)")
     }
@@ -146,7 +147,7 @@ package final class DataHub {
       case .data(let data):
         for (index, id) in some.enumerated() where data["d\(index)"]?["success"] != true {
           let message = data["d\(index)"]?["message"]?.string ?? "no reason"
-          if !message.lowercased().contains("unknown id") { refused[id] = Answer.shown(message) }
+          if !message.lowercased().contains("unknown id") { refused[id] = client.shown(message) }
         }
       }
     }

@@ -75,6 +75,7 @@ extension DeliveryDesk {
     var attempts = 0
     while true {
       let reason: String
+      var pauseSeconds = 0.0
       switch try target.complete(completion, of: delivery.id) {
       case .acknowledged:
         return PushReport(
@@ -84,13 +85,16 @@ extension DeliveryDesk {
         throw Problem(
           .failed, at: [settings.name], "the completion is not acknowledged: \(said)",
           advice: "ask for it again with re_ingestion, under a new id")
-      case .unanswered(let said, _), .busy(let said): reason = said
+      case .unanswered(let said, let pause):
+        reason = said
+        pauseSeconds = pause ?? 0
+      case .busy(let said): reason = said
       }
       attempts += 1
-      guard let seconds = patience.pause(attempts: attempts) else {
+      guard pauseSeconds <= patience.pauseSecondsMax, let seconds = patience.pause(attempts: attempts) else {
         throw Problem(.failed, at: [settings.name], "the completion is not acknowledged: \(reason)")
       }
-      try patience.wait(seconds)
+      try patience.wait(max(seconds, pauseSeconds))
     }
   }
 }

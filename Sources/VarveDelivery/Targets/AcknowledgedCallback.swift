@@ -29,6 +29,9 @@ package final class AcknowledgedCallback: DeliveryTarget {
     _ address: WebAddress, _ options: HTTPClient.Options, _ credentials: Credentials = Credentials(),
     milliseconds: @escaping @Sendable () -> Int64
   ) throws {
+    var options = options
+    options.secrets = [credentials.token, credentials.signatureKey.map { String(decoding: $0, as: UTF8.self) }]
+      .compactMap(\.self)
     client = try HTTPClient(address, options)
     self.credentials = credentials
     self.milliseconds = milliseconds
@@ -104,12 +107,12 @@ package final class AcknowledgedCallback: DeliveryTarget {
     if isSuccess, acknowledges == true {
       guard let stranger = mismatch(said, of: delivery, number: number) else {
         // One that does not say what it is for could be a late one, but not on a new connection.
-        if said?["chunk_number"] == nil, said?["chunk_id"] == nil { client.leaveConnection() }
+        if !["chunk_number", "chunk_id"].contains(where: { said?[$0]?.isNull == false }) { client.leaveConnection() }
         return .acknowledged
       }
       return .unanswered("the acknowledgement is for something else: \(stranger)")
     }
-    let reason = (said?["error"] ?? said?["message"] ?? said?["detail"])?.string.map { Answer.shown($0) }
+    let reason = (said?["error"] ?? said?["message"] ?? said?["detail"])?.string.map { client.shown($0) }
     if acknowledges != true, let reason, AcknowledgedCallback.meansOutOfOrder(reason) {
       return .outOfOrder(expected: AcknowledgedCallback.expected(said), reason)
     }
@@ -117,7 +120,7 @@ package final class AcknowledgedCallback: DeliveryTarget {
     switch answer.status {
     case 200..<300:
       if acknowledges == false { return .refused(reason ?? "it answered ack: false without a reason") }
-      let shown = Answer.shown(String(decoding: answer.body.prefix(200), as: UTF8.self))
+      let shown = client.shown(String(decoding: answer.body, as: UTF8.self))
       return .unanswered("HTTP \(answer.status) without an acknowledgement: \(shown.isEmpty ? "an empty body" : shown)")
     case 300..<400: return .impossible("\(status): it redirects, and no redirect is followed")
     case 401, 403, 404, 405, 410, 501: return .impossible(status)
@@ -137,7 +140,7 @@ package final class AcknowledgedCallback: DeliveryTarget {
     }
     for (key, value) in expected {
       if let found = said?[key], !found.isNull, found != value {
-        return "\(key) \(Answer.shown(found.text())) in place of \(value.text())"
+        return "\(key) \(client.shown(found.text())) in place of \(value.text())"
       }
     }
     return nil

@@ -51,6 +51,8 @@ package final class DataImporter: ProvableTarget {
       throw Problem(.refused, at: place, "the CSV has no column for the key \"\(keyField)\"")
     }
     key = try DataImporter.read(settings.importKey, place + ["api_key"])
+    var options = options
+    options.secrets = [key]
     client = try HTTPClient(settings.importAddress, options)
     hub = try DataHub(
       settings.graphQLAddress, options, key: DataImporter.read(settings.graphQLKey, place + ["graphql", "api_key"]),
@@ -285,7 +287,7 @@ package final class DataImporter: ProvableTarget {
     let said = (try? JSONValue(parsing: answer.body)).flatMap { $0.object == nil ? nil : $0 }
     return Said(
       status: answer.status, isSuccess: said?["success"] == true,
-      message: (said?["error"] ?? said?["message"])?.string.map { Answer.shown($0) },
+      message: (said?["error"] ?? said?["message"])?.string.map { client.shown($0) },
       pauseSeconds: answer.retryAfter.flatMap { RetryAfter.seconds($0, now: milliseconds()) })
   }
 

@@ -121,8 +121,11 @@ package enum Answer: Hashable, Sendable {
         shown.append("…")
         break
       }
-      shown.append(scalar.properties.generalCategory == .control ? " " : scalar)
+      shown.append(unshown.contains(scalar.properties.generalCategory) ? " " : scalar)
     }
     return String(shown)
   }
+
+  /// What moves the cursor, begins a line, or turns the direction of writing.
+  private static let unshown: Set<Unicode.GeneralCategory> = [.control, .format, .lineSeparator, .paragraphSeparator]
 }

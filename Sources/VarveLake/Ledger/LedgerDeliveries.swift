@@ -355,6 +355,8 @@ extension Ledger {
   }
 
   /// Whether somebody delivers to the target.
+  package func isDelivering(to target: String) throws -> Bool { try read { try isHeld(target, $0) } }
+
   private func isHeld(_ target: String, _ connection: Connection) throws -> Bool {
     guard let row = try connection.value("SELECT row FROM targets WHERE name = ?", [.text(target)])?.integer else {
       return false

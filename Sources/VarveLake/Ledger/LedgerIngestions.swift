@@ -80,14 +80,16 @@ extension Ledger {
     }
   }
 
-  /// Takes the ingestion that has been due longest: pending ones and failed ones whose time has come.
+  /// Takes the ingestion that has been due longest: pending ones and failed ones whose time has come. A time further off
+  /// than anybody waits was set by a clock that was put back since.
   package func takeNextDue(for worker: IngestionRecord.Worker = .command) throws -> IngestionLease? {
     try write { connection in
       let rows = try connection.rows(
         """
-        SELECT row FROM ingestions WHERE (state = 'pending' OR state = 'failed' AND next_try <= ?) AND \(worker.condition)
+        SELECT row FROM ingestions WHERE \(worker.condition)
+          AND (state = 'pending' OR state = 'failed' AND next_try NOT BETWEEN ?1 + 1 AND ?1 + ?2)
         ORDER BY coalesce(next_try, noted), row
-        """, [.integer(clock.milliseconds())])
+        """, [.integer(clock.milliseconds()), .integer(RetryPolicy.millisecondsMax)])
       for row in rows {
         guard let number = row[0].integer, let record = try record(number, connection) else { continue }
         if let lease = try take((number, record), connection) { return lease }

@@ -66,6 +66,8 @@ package struct RetryPolicy: Sendable {
   package var attemptsMax = 8
   package var firstSeconds = 30.0
   package var secondsMax = 3_600.0
+  /// No ingestion waits longer.
+  static let millisecondsMax: Int64 = 5_400_000
 
   package init(attemptsMax: Int = 8, firstSeconds: Double = 30, secondsMax: Double = 3_600) {
     self.attemptsMax = attemptsMax

@@ -153,6 +153,8 @@ final class ServiceDesk: Sendable {
       return
     }
     try warehouse.checkResumption(ofDelivery: delivery.id)
+    guard try state.withLock({ $0.busyTargets.contains(delivery.target) }) || !ledger.isDelivering(to: delivery.target)
+    else { throw Refusal(409, "Another process is delivering to \(delivery.target).") }
     guard !isStopping else { throw Refusal(503, "The service is stopping; ask again when it is back.") }
     let isNew = state.withLock { state in
       guard state.resumedDeliveries.insert(delivery.id).inserted else { return false }

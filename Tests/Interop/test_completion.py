@@ -47,6 +47,11 @@ CASES = [
     ("ingest a.csv --into=prod\t", ["ingest", "a.csv", "--into=products"]),
     ("describe products@ta\t", ["describe", "products@tag:season"]),
     ("diff products@1 products@tag:s\t", ["diff", "products@1", "products@tag:season"]),
+    ("ingest a.csv --into products --key sk\t", ["ingest", "a.csv", "--into", "products", "--key", "sku"]),
+    ("ingest my\t --into new --partition-by ma\t", ["ingest", "my feed.csv", "--into", "new", "--partition-by", "market"]),
+    ("alter products --order name,sk\t", ["alter", "products", "--order", "name,sku"]),
+    ("push products --to sh\t", ["push", "products", "--to", "shop"]),
+    ("push --check=sh\t", ["push", "--check=shop"]),
     ("--warehouse oth\t history else\t", ["--warehouse", "other", "history", "elsewhere"]),
     ("preview my\t", ["preview", "my feed.csv"]),
     ("ingest a.csv --schema=sch\t", ["ingest", "a.csv", "--schema=schema.json"]),
@@ -124,7 +129,9 @@ os.rename({str(self.record) + ".new"!r}, {str(self.record)!r})
 @pytest.fixture
 def place(tmp_path, warehouse, another):
     rows = [{"sku": "a"}]
-    warehouse.ingest(ndjson(tmp_path / "1.ndjson", rows, {"sku": "text"}), "--into", "products", "--key", "sku")
+    named = [{"sku": "a", "name": "b"}]
+    columns = {"sku": "text", "name": "text"}
+    warehouse.ingest(ndjson(tmp_path / "1.ndjson", named, columns), "--into", "products", "--key", "sku")
     warehouse.ingest(ndjson(tmp_path / "2.ndjson", rows, {"sku": "text"}), "--into", "prices")
     warehouse.run("tag", "products@1", "season")
     directory = tmp_path / "place"
@@ -133,7 +140,8 @@ def place(tmp_path, warehouse, another):
     another.path = directory / "other"
     another.environment["VARVE_WAREHOUSE"] = str(another.path)
     another.ingest(ndjson(tmp_path / "3.ndjson", rows, {"sku": "text"}), "--into", "elsewhere")
-    (directory / "my feed.csv").write_text("a\n1\n")
+    (directory / "my feed.csv").write_text("market,price\nDE,1\n")
+    (warehouse.path / "varve.json").write_text('{"targets": {"shop": {"kind": "folder", "path": "shop"}}}')
     (directory / "schema.json").write_text("{}")
     return directory
 

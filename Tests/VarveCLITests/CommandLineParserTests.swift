@@ -134,6 +134,22 @@ import VarveTables
     }
   }
 
+  @Test func `help tells every word that an option or an argument takes`() {
+    for command in allCommands {
+      for option in command.options {
+        guard case .choice(let words) = option.kind else { continue }
+        for word in words {
+          #expect((option.placeholder + option.help).contains(word), "\(command.name) --\(option.name): \(word)")
+        }
+      }
+      for argument in command.arguments {
+        for word in argument.choices {
+          #expect((argument.name + argument.help).contains(word), "\(command.name): \(word)")
+        }
+      }
+    }
+  }
+
   @Test func `no command has two options of one name, or one of a global option's`() {
     for command in allCommands {
       let names = (command.options + globalOptions).map(\.name)

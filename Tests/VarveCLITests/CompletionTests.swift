@@ -5,7 +5,11 @@ import VarveCLI
   private let completion = Completion(
     groups: commandGroups, globalOptions: globalOptions,
     tables: { warehouse in warehouse == "other" ? [.init("elsewhere")] : [.init("prices"), .init("products")] },
-    versions: { _, table in table == "products" ? [.init("2"), .init("1"), .init("tag:season")] : [] })
+    versions: { _, table in table == "products" ? [.init("2"), .init("1"), .init("tag:season")] : [] },
+    columns: { warehouse, table, feed in
+      let names = table == "products" ? ["sku", "name", "verfügbar_ab", "odd name"] : feed.map { ["of", $0] } ?? []
+      return names.map { .init($0) }
+    }, targets: { $0 == "other" ? [] : [.init("shop"), .init("pim")] })
 
   private func words(_ words: String...) -> [String]? {
     guard case .words(let candidates) = completion.proposal(for: words) else { return nil }
@@ -46,6 +50,21 @@ import VarveCLI
     #expect(words("diff", "products@1", "products@t") == ["products@tag:season"])
     #expect(words("--warehouse=other", "history", "") == ["elsewhere"])
     #expect(words("history", "--warehouse", "other", "") == ["elsewhere"])
+  }
+
+  @Test func `columns are those of the table that is meant, or of the feed that will make it`() {
+    #expect(words("ingest", "a", "--into", "products", "--key", "s") == ["sku"])
+    #expect(words("ingest", "a", "--into=products", "--key=name,") == ["--key=name,sku", "--key=name,verfügbar_ab"])
+    #expect(words("ingest", "a", "--into", "new", "--key-from", "") == ["of", "a"])
+    #expect(words("ingest", "a", "--partition-by", "o") == ["of"])
+    #expect(words("ingest", "--newest-by", "") == [])
+    #expect(words("alter", "products", "--drop", "sku,n") == ["sku,name"])
+  }
+
+  @Test func `targets are those of the warehouse`() {
+    #expect(words("push", "products", "--to", "") == ["shop", "pim"])
+    #expect(words("push", "--check", "p") == ["pim"])
+    #expect(words("--warehouse", "other", "push", "--to=") == [])
   }
 
   @Test func `files and directories are the shell's to complete`() {

@@ -1,4 +1,6 @@
+import Glibc
 import Varve
+import VarveDelivery
 
 extension Session {
   func completion(_ call: Invocation) throws {
@@ -28,6 +30,22 @@ extension Session {
         let tags = (try? warehouse.tags(table)) ?? []
         return history.map { .init("\($0.version)", ([$0.timestamp] + $0.sources).joined(separator: ", ")) }
           + tags.compactMap { tag in tag.name.map { .init("tag:" + $0, "version \(tag.version)") } }
+      },
+      columns: { directory, table, feed in
+        let warehouse = Warehouse(at: warehousePath(directory))
+        if let fields = try? warehouse.describe(table).schema.fields {
+          return fields.map { .init($0.name, $0.type.name) }
+        }
+        guard let feed, isSmallFile(feed) else { return [] }
+        let columns = (try? warehouse.preview(FeedRequest(path: feed), rows: 0).columns) ?? []
+        return columns.map { .init($0.name, $0.reason) }
+      },
+      targets: { directory in
+        let warehouse = Warehouse(at: warehousePath(directory))
+        let declared = (try? warehouse.declaredTargets()) ?? []
+        let used = (try? warehouse.deliveries(limit: deliveriesSearchedMax).map(\.target)) ?? []
+        return declared.map { .init($0, "declared in varve.json") }
+          + Set(used).subtracting(declared).sorted().map { .init($0, "delivered to before") }
       })
     switch completion.proposal(for: words) {
     case .files: try output.writeLine("files")
@@ -39,5 +57,13 @@ extension Session {
   }
 }
 
+/// Whether a feed is read while somebody waits for its columns.
+private func isSmallFile(_ path: String) -> Bool {
+  var status = stat()
+  return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG && status.st_size <= 4 << 20
+}
+
+/// Deliveries whose targets are offered, newest first.
+private let deliveriesSearchedMax = 200
 /// Versions that are offered behind a table's name, newest first.
 private let versionsShownMax = 50

@@ -35,7 +35,8 @@ package let globalOptions: [Option] = [
 /// How a feed is to be read: shared by every command that reads one.
 private let feedOptions: [Option] = [
   Option(
-    "format", "F", .choice(FeedFormat.allCases.map(\.rawValue)), preset: "told by the content", "The feed's format."),
+    "format", FeedFormat.allCases.map(\.rawValue).joined(separator: "|"),
+    .choice(FeedFormat.allCases.map(\.rawValue)), preset: "told by the content", "The feed's format."),
   Option(
     "sheet", "NAME|N|all", .text, preset: "the first that holds rows",
     "The worksheet by name or number; `all` reads every one and adds a column `sheet`."),
@@ -56,10 +57,10 @@ private let feedOptions: [Option] = [
   Option(
     "duplicate-keys", "refuse|last", .choice(FeedRequest.DuplicateKeys.allCases.map(\.rawValue)), preset: "refuse",
     "What happens when a JSON object has a key twice."),
-  Option("delimiter", "C", .text, preset: "detected", group: "CSV", "What parts the fields; `tab` is a tab."),
+  Option("delimiter", "CHAR", .text, preset: "detected", group: "CSV", "What parts the fields; `tab` is a tab."),
   Option(
-    "quote", "C", .text, preset: "a double quote", group: "CSV", "What encloses a field; '' switches quoting off."),
-  Option("escape", "C", .text, preset: "none", group: "CSV", "What escapes a quote, beside doubling it."),
+    "quote", "CHAR", .text, preset: "a double quote", group: "CSV", "What encloses a field; '' switches quoting off."),
+  Option("escape", "CHAR", .text, preset: "none", group: "CSV", "What escapes a quote, beside doubling it."),
   Option(
     "encoding", "NAME", .text, preset: "UTF-8, or UTF-16 by its byte order mark", group: "CSV",
     "The text's encoding: `windows-1252`, `iso-8859-15`."),
@@ -68,7 +69,7 @@ private let feedOptions: [Option] = [
   Option(
     "ragged", "refuse|pad", .choice(["refuse", "pad"]), preset: "refuse", group: "CSV",
     "What happens to a record with too few fields."),
-  Option("decimal", "C", .choice([".", ","]), preset: "a point", group: "CSV", "The decimal separator."),
+  Option("decimal", ".|,", .choice([".", ","]), preset: "a point", group: "CSV", "The decimal separator."),
 ]
 
 /// The same option under a heading of its own, for a command that has many.
@@ -85,24 +86,26 @@ private let ingestOptions: [Option] = [
     "mode", "MODE", .choice(IngestMode.allCases.map(\.rawValue)), preset: "the table's, else append",
     "What the feed does to the rows that are there: append, insert (unknown keys only), overwrite, merge or stateful-merge."
   ),
-  Option("key", "C,…", .list, preset: "the table's", "The columns that identify a row."),
+  Option("key", "COLUMN,…", .list, preset: "the table's", "The columns that identify a row."),
   Option(
-    "key-from", "C,…", .list, preset: "the table's",
+    "key-from", "COLUMN,…", .list, preset: "the table's",
     "Columns that never change, of which the key is made, as the column `_key`."),
   Option(
-    "partition-by", "C,…", .list, preset: "the table's",
+    "partition-by", "COLUMN,…", .list, preset: "the table's",
     "The columns that part the table; `year|month|week|day(column)` makes one of a date."),
   Option(
-    "partition", "C=V,…", .pairs, "The partition that an overwrite replaces; rows outside it are refused."),
-  .flag("dynamic", "Overwrite the partitions that the feed has rows of; `--dry-run` lists them."),
+    "partition", "COLUMN=VALUE,…", .pairs, group: "overwrite",
+    "The partition that an overwrite replaces; rows outside it are refused."),
+  .flag("dynamic", group: "overwrite", "Overwrite the partitions that the feed has rows of; `--dry-run` lists them."),
   Option(
-    "partitions-max", "N", .integer(1...10_000), preset: "100",
+    "partitions-max", "N", .integer(1...10_000), preset: "100", group: "overwrite",
     "How many partitions an overwrite with --dynamic may replace."),
   Option("execution", "WHEN", .text, "The run this feed belongs to: a date, a UTC time or an integer."),
-  Option("delete-when", "C", .text, "In a merge, a column that is true in rows to be deleted."),
-  Option("newest-by", "C", .text, "In a merge, the column whose highest value wins among rows of one key."),
+  Option("delete-when", "COLUMN", .text, group: "merge", "A column that is true in rows to be deleted."),
+  Option("newest-by", "COLUMN", .text, group: "merge", "The column whose highest value wins among rows of one key."),
   Option(
     "updates", "METHOD", .choice(UpdateMethod.allCases.map(\.rawValue)), preset: "the table's, else copy-on-write",
+    group: "files",
     "How rows that change are written: copy-on-write writes their files anew, merge-on-read strikes them out in place."),
   Option(
     "on-bad-row", "fail|quarantine", .choice(BadRowPolicy.allCases.map(\.rawValue)), preset: "fail",
@@ -111,11 +114,11 @@ private let ingestOptions: [Option] = [
     "select", "SQL", .text,
     "A SELECT over the table `feed`, whose rows are ingested: `SELECT sku, upper(brand) AS brand FROM feed`."),
   .flag("hold-publish", "Commit the version without showing it to readers; `varve publish` does that."),
-  .flag("allow-empty", "Let a feed without rows empty what it overwrites."),
+  .flag("allow-empty", group: "overwrite", "Let a feed without rows empty what it overwrites."),
   .flag("with-origin", "Add the columns `_source`, `_row` and `_execution`."),
-  .flag("immutable", "Make a new table write-once, as `varve immutable` does with one that is there."),
+  .flag("immutable", group: "files", "Make a new table write-once, as `varve immutable` does with one that is there."),
   Option(
-    "immutable-days", "N", .integer(0...36_500), preset: "for ever",
+    "immutable-days", "N", .integer(0...36_500), preset: "for ever", group: "files",
     "How long nothing of a version can be removed after another took its place."),
   .flag("reingest", "Apply a feed again that is already in the table."),
   .flag(
@@ -128,9 +131,9 @@ private let ingestOptions: [Option] = [
     "Drop the versions made by other means since the execution that is run again."),
   .flag(
     "reapply", group: "stateful merge",
-    "Do again behind it what such versions did to which rows."),
+    "Keep what such versions did: it is done again to the same rows, behind the execution."),
   Option(
-    "zstd-level", "N", .integer(1...22), preset: "the table's, else 3",
+    "zstd-level", "N", .integer(1...22), preset: "the table's, else 3", group: "files",
     "How small data files are made, at the cost of time: 1 (fast) to 22 (small)."),
   .flag("dry-run", "Say what would happen, and commit nothing."),
   Option(
@@ -178,7 +181,10 @@ let watchCommand = Command(
       + "warehouse. Where the order of feeds matters (merge, overwrite), files wait behind one that failed until it is "
       + "done or a dead letter. SIGINT and SIGTERM end it cleanly, with exit code 0."
   ],
-  examples: [("varve watch inbox --into prices", "every file that is put into inbox")])
+  examples: [
+    ("varve watch inbox --into prices", "every file that is put into inbox"),
+    ("varve watch 'inbox/stock-*.csv' --into stock --key sku --mode merge --every 60", "some of them, once a minute"),
+  ])
 
 private let previewCommand = Command(
   "preview", "Show how a feed would be read, and why",
@@ -186,7 +192,10 @@ private let previewCommand = Command(
   options: feedOptions
     + [Option("rows", "N", .integer(0...1_000), preset: "5", "How many rows to show.")],
   details: ["Reads the whole feed: sheets, header, the type of each column with its reason, first rows."],
-  examples: [("varve preview products.xlsx --sheet Produkte", "look at one worksheet")])
+  examples: [
+    ("varve preview products.xlsx --sheet Produkte", "look at one worksheet"),
+    ("varve preview prices.csv --decimal , --rows 20", "see whether prices are numbers, and more rows"),
+  ])
 
 private let cellsCommand = Command(
   "cells", "Print every cell of a workbook that is not empty, as NDJSON",
@@ -218,7 +227,10 @@ private let historyCommand = Command(
     Option("limit", "N", .integer(1...Int.max), preset: "all", "How many versions to show."),
     .flag("published", "List what readers were shown other than the newest version, oldest first."),
   ],
-  examples: [("varve history products", "which feed made which version")])
+  examples: [
+    ("varve history products --limit 10", "which feeds made the newest versions"),
+    ("varve --json history products", "all that is known of each version, for a program"),
+  ])
 
 private let executionsCommand = Command(
   "executions", "List what each execution of a table did",
@@ -227,7 +239,10 @@ private let executionsCommand = Command(
   details: [
     "An execution is active, or stale: one before it was corrected, and it has to run again."
   ],
-  examples: [("varve executions products", "which run made which version, on which base")])
+  examples: [
+    ("varve executions stock", "which run made which version, on which base"),
+    ("varve executions stock --all", "those that a correction replaced, too"),
+  ])
 
 private let queryCommand = Command(
   "query", "Run SQL over any versions of any tables",
@@ -245,6 +260,7 @@ private let queryCommand = Command(
       "varve query 'SELECT n.sku, o.price, n.price FROM products n JOIN \"products@1\" o USING (sku)'",
       "two versions side by side"
     ),
+    ("varve query 'SELECT * FROM \"products@history\"' --format csv", "every state of each row, and when it was so"),
   ])
 
 private let diffCommand = Command(
@@ -259,7 +275,10 @@ private let diffCommand = Command(
       preset: "table; json with --json", "How to print the rows.")
   ],
   details: [versionSpellings],
-  examples: [("varve diff products@1 products@2", "what version 2 changed")])
+  examples: [
+    ("varve diff products@1 products@2", "what version 2 changed"),
+    ("varve diff products@2024-10-06 products --format csv", "what changed since that day, as CSV"),
+  ])
 
 let versionSpellings =
   "A version is a number (products@7), a time (products@2024-10-06T12:00:00Z, the newest at or before it) or a date "

@@ -1,7 +1,8 @@
 /// What may stand at the cursor of an unfinished command line, read from the table of commands as the parser reads it.
 ///
 /// What a value can be follows from its kind and from how help names it: `TABLE` and `TABLE[@VERSION]` are looked up in
-/// the warehouse, `FILE` and `DIR` are left to the shell, and words in lower case between bars are words to type.
+/// the warehouse, `COLUMN` in the table that the line names, `TARGET` among what was declared and delivered to, `FILE` and
+/// `DIR` are left to the shell, and words in lower case between bars are words to type.
 package struct Completion {
   package struct Candidate: Hashable {
     package var text: String
@@ -29,14 +30,22 @@ package struct Completion {
   /// The versions of a table in it, without the table's name.
   package var versions: (_ warehouse: String?, _ table: String) -> [Candidate]
 
+  /// The columns of a table, or those of a feed where there is no such table yet.
+  package var columns: (_ warehouse: String?, _ table: String, _ feed: String?) -> [Candidate]
+  package var targets: (_ warehouse: String?) -> [Candidate]
+
   package init(
     groups: [CommandGroup], globalOptions: [Option], tables: @escaping (String?) -> [Candidate] = { _ in [] },
-    versions: @escaping (String?, String) -> [Candidate] = { _, _ in [] }
+    versions: @escaping (String?, String) -> [Candidate] = { _, _ in [] },
+    columns: @escaping (String?, String, String?) -> [Candidate] = { _, _, _ in [] },
+    targets: @escaping (String?) -> [Candidate] = { _ in [] }
   ) {
     self.groups = groups
     self.globalOptions = globalOptions
     self.tables = tables
     self.versions = versions
+    self.columns = columns
+    self.targets = targets
   }
 
   /// `words` is the command line without the program's name, up to the cursor: the last one is being typed.
@@ -60,8 +69,8 @@ package struct Completion {
       return .words(matching(typed, commands + (line.wantsHelp ? [] : [Candidate("help", "Tell about a command")])))
     }
     if line.wantsHelp { return .words([]) }
-    let place = min(line.argumentCount, command.arguments.count - 1)
-    guard place >= 0, line.argumentCount == place || command.arguments[place].isRepeatable else {
+    let place = min(line.arguments.count, command.arguments.count - 1)
+    guard place >= 0, line.arguments.count == place || command.arguments[place].isRepeatable else {
       return .words(names(of: options, typed, line))
     }
     let argument = command.arguments[place]
@@ -72,18 +81,25 @@ package struct Completion {
   /// What the words before the cursor say.
   private struct Line {
     var command: Command?
-    var argumentCount = 0
+    var arguments: [String] = []
     var given: Set<String> = []
     var warehouse: String?
+    /// The value of `--into`.
+    var into: String?
     /// The option whose value comes next.
     var pending: Option?
     var optionsHaveEnded = false
     var wantsHelp = false
+
+    mutating func take(_ value: String, for option: String) {
+      if option == "warehouse" { warehouse = value }
+      if option == "into" { into = value }
+    }
   }
 
   private func read(_ word: String, _ line: inout Line) {
     if let option = line.pending {
-      if option.name == "warehouse" { line.warehouse = word }
+      line.take(word, for: option.name)
       line.pending = nil
     } else if !line.optionsHaveEnded && word == "--" {
       line.optionsHaveEnded = true
@@ -94,9 +110,9 @@ package struct Completion {
       guard let option = options.first(where: { $0.name == name }) else { return }
       line.given.insert(name)
       if parts.count == 1 && option.kind != .flag { line.pending = option }
-      if parts.count == 2 && name == "warehouse" { line.warehouse = String(parts[1]) }
+      if parts.count == 2 { line.take(String(parts[1]), for: name) }
     } else if line.command != nil {
-      line.argumentCount += 1
+      line.arguments.append(word)
     } else if word == "help" {
       line.wantsHelp = true
     } else {
@@ -114,18 +130,35 @@ package struct Completion {
     switch option.kind {
     case .flag, .integer, .pairs: return .words([])
     case .choice(let choices): return .words(matching(typed, choices.map { Candidate($0) }))
-    case .choices(let choices):
-      let taken = typed.split(separator: ",", omittingEmptySubsequences: false).dropLast().map(String.init)
-      let head = taken.map { $0 + "," }.joined()
-      return .words(matching(typed, choices.filter { !taken.contains($0) }.map { Candidate(head + $0) }))
+    case .choices(let choices): return .words(list(of: choices.map { Candidate($0) }, typed))
     case .path: return option.placeholder == "DIR" ? .directories : .files
+    case .list where option.placeholder == "COLUMN,…": return .words(list(of: columns(of: line), typed))
     case .text, .list: return values(named: option.placeholder, typed, line)
+    }
+  }
+
+  /// What may come behind the last comma, each with what stands before it.
+  private func list(of candidates: [Candidate], _ typed: String) -> [Candidate] {
+    let taken = typed.split(separator: ",", omittingEmptySubsequences: false).dropLast().map(String.init)
+    let head = taken.map { $0 + "," }.joined()
+    return matching(
+      typed, candidates.filter { !taken.contains($0.text) }.map { Candidate(head + $0.text, $0.note) })
+  }
+
+  /// Of the table that `--into` names, or else the first argument. Names that a shell would have to quote are left out.
+  private func columns(of line: Line) -> [Candidate] {
+    let isFed = line.command?.options.contains { $0.name == "into" } == true
+    guard let table = isFed ? line.into ?? "" : line.arguments.first else { return [] }
+    return columns(line.warehouse, String(table.prefix { $0 != "@" }), isFed ? line.arguments.first : nil).filter {
+      $0.text.allSatisfy { $0.isLetter || $0.isNumber || $0 == "_" || $0 == "-" || $0 == "." }
     }
   }
 
   private func values(named placeholder: String, _ typed: String, _ line: Line) -> Proposal {
     if placeholder == "DIR" { return .directories }
     if placeholder.hasPrefix("FILE") { return .files }
+    if placeholder == "COLUMN" { return .words(matching(typed, columns(of: line))) }
+    if placeholder == "TARGET" { return .words(matching(typed, targets(line.warehouse))) }
     if placeholder == "TABLE" { return .words(matching(typed, tables(line.warehouse))) }
     if placeholder.hasPrefix("TABLE@") || placeholder.hasPrefix("TABLE[@") {
       guard let sign = typed.firstIndex(of: "@") else { return .words(matching(typed, tables(line.warehouse))) }

@@ -7,7 +7,8 @@ let exportCommand = Command(
     Option("to", "FILE", .path, "The file; it appears whole or not at all."),
     Option("query", "SQL", .text, "The answer to a SELECT, instead of a table."),
     Option(
-      "format", "F", .choice(ExportFormat.allCases.map(\.rawValue)), preset: "told by the file's extension",
+      "format", ExportFormat.allCases.map(\.rawValue).joined(separator: "|"),
+      .choice(ExportFormat.allCases.map(\.rawValue)), preset: "told by the file's extension",
       "The file's format."),
     .flag("force", "Put the export in the place of a file that is there."),
     .flag("iceberg", "Apache Iceberg metadata over the table's own files, with a snapshot for each version."),

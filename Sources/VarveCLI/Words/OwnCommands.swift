@@ -6,7 +6,8 @@ let completionCommand = Command(
     Argument("SHELL", "bash, zsh or fish.", choices: CompletionScript.allCases.map(\.rawValue))
   ],
   details: [
-    "It completes commands, options, their values, tables and versions. The script's first lines say where to put it."
+    "It completes commands, options, their values, tables, versions, columns and targets. The script's first lines say "
+      + "where to put it."
   ],
   examples: [
     ("source <(varve completion bash)", "have it in this bash"),

@@ -56,7 +56,10 @@ let repairCommand = Command(
     "Without a table the ledger is made again from the logs where it is damaged or gone. What only it knew is lost: failed "
       + "attempts, dead letters, and how far deliveries had come.",
   ],
-  examples: [("varve repair products", "after `verify` has found something")])
+  examples: [
+    ("varve repair products", "after `varve verify` found something in it"),
+    ("varve repair", "every table, and the ledger"),
+  ])
 
 let restoreCommand = Command(
   "restore", "Make a new version of an old one, or bring back a dropped table",
@@ -74,7 +77,7 @@ let truncateCommand = Command(
   "truncate", "Empty a table or some partitions, as a new version",
   arguments: [Argument("TABLE", "The table.")],
   options: [
-    Option("partition", "C=V,…", .pairs, "The partitions to empty; those that have these values."),
+    Option("partition", "COLUMN=VALUE,…", .pairs, "The partitions to empty; those that have these values."),
     .flag("dry-run", "Say what would happen, and commit nothing."),
   ],
   details: ["No data is read or removed, so it takes as long for many rows as for few. Older versions stay."],
@@ -84,15 +87,15 @@ let alterCommand = Command(
   "alter", "Change columns and how rows are updated, as a new version",
   arguments: [Argument("TABLE", "The table.")],
   options: [
-    Option("drop", "C,…", .list, "Columns that go."),
+    Option("drop", "COLUMN,…", .list, "Columns that go."),
     Option("rename", "OLD=NEW,…", .pairs, "Columns that get another name; feeds may go on using the old one."),
     Option("add", "NAME:TYPE,…", .list, "Columns that come, null in every row there is."),
-    Option("widen", "C=TYPE,…", .list, "Columns that get a type which holds all their values exactly."),
-    Option("order", "C,…", .list, "Columns that come first; the others follow as they stand."),
+    Option("widen", "COLUMN=TYPE,…", .list, "Columns that get a type which holds all their values exactly."),
+    Option("order", "COLUMN,…", .list, "Columns that come first; the others follow as they stand."),
     Option("schema", "FILE", .path, "A schema file: what it names is added, widened and read as it says."),
     Option(
-      "contract", "[C=]WORD,…", .list,
-      "What feeds may do to the columns, or to one: `evolve`, `freeze` or `quarantine`; `C=table` for what the table says."
+      "contract", "[COLUMN=]WORD,…", .list,
+      "What feeds may do to the columns, or to one: `evolve`, `freeze` or `quarantine`; `COLUMN=table` for what the table says."
     ),
     Option(
       "updates", "METHOD", .choice(UpdateMethod.allCases.map(\.rawValue)),
@@ -120,26 +123,36 @@ let checkCommand = Command(
       + "What is not as expected is named; then the exit code is 1. An ingestion checks by itself before it publishes. "
       + versionSpellings
   ],
-  examples: [("varve check products", "why are readers held?")])
+  examples: [
+    ("varve check products", "what keeps the newest version from readers"),
+    ("varve check products@7", "whether version 7 is as is expected by now"),
+  ])
 
 let replayCommand = Command(
   "replay", "Ingest rows that were laid aside, where they fit now",
   arguments: [Argument("TABLE", "The table.")],
   options: [
     Option(
-      "mode", "MODE", .choice(["append", "insert", "merge"]), preset: "as their feeds were", "How they are ingested.")
+      "mode", "append|insert|merge", .choice(["append", "insert", "merge"]), preset: "as their feeds were",
+      "How they are ingested.")
   ],
   details: [
     "After columns or expectations were mended: what fits is committed, once, and the rest stays laid aside. "
       + "`SELECT * FROM \"TABLE@quarantine\"` shows all of it."
   ],
-  examples: [("varve replay products", "after `varve alter products --widen price=double`")])
+  examples: [
+    ("varve alter products --widen price=double", "make room for what did not fit"),
+    ("varve replay products", "take in what fits by now"),
+  ])
 
 let dropCommand = Command(
   "drop", "Take a table away, so that it can be brought back",
   arguments: [Argument("TABLE", "The table.")],
   details: ["The table moves to the warehouse's `_trash`, whole; `varve restore TABLE` brings it back."],
-  examples: [("varve drop products", "take the table out of sight")])
+  examples: [
+    ("varve drop products", "take the table out of sight"),
+    ("varve restore products", "bring it back"),
+  ])
 
 let publishCommand = Command(
   "publish", "Show readers a version",
@@ -183,7 +196,10 @@ let holdCommand = Command(
     Option("until", "WHEN", .text, preset: "until it is released", "A date or UTC time at which the hold ends."),
     .flag("release", "Let go of the version."),
   ],
-  examples: [("varve hold products@7 --until 2030-01-01", "keep version 7")])
+  examples: [
+    ("varve hold products@7 --until 2030-01-01", "keep version 7"),
+    ("varve hold products@7 --release", "let go of it before"),
+  ])
 
 let vacuumCommand = Command(
   "vacuum", "Take away the files of versions that need not be read any more",
@@ -216,7 +232,7 @@ let compactCommand = Command(
   "compact", "Write small files anew as larger ones, with the same rows",
   arguments: [Argument("TABLE", "The table.")],
   options: [
-    Option("partition", "C=V,…", .pairs, preset: "all", "The partitions; those that have these values."),
+    Option("partition", "COLUMN=VALUE,…", .pairs, preset: "all", "The partitions; those that have these values."),
     Option(
       "target-mb", "N", .integer(1...65_536), preset: "128",
       "How large files become, about, in MiB; those of less than half of it are written anew."),

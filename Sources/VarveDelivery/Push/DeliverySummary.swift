@@ -1,4 +1,5 @@
 public import Varve
+internal import VarveJSON
 // Not the lake's class of that name.
 public import class Varve.Warehouse
 internal import VarveLake
@@ -113,6 +114,12 @@ extension Warehouse {
     return try ledger.deliveries(
       target: target, table: table, isUnderWay: isUnderWay, limit: limit ?? .max
     ).map { try DeliverySummary($0, ledger) }
+  }
+
+  /// The names of the targets that varve.json declares.
+  public func declaredTargets() throws -> [String] {
+    guard let storage = try lake()?.storage else { return [] }
+    return try Settings.read(storage)?["targets"]?.object?.keys.map { $0 } ?? []
   }
 
   /// The delivery of that id, or of the one id that begins so.

@@ -108,3 +108,19 @@ def test_advice_is_asked_for_on_a_terminal_only(warehouse):
     refused = warehouse.run("advise", "--full", "no", code=2).err
     assert "--keys yes|no is open: Are there columns that identify a row" in refused
     assert warehouse.run("--json", "advise", "--full", "yes", "--metadata", "yes").json["pattern"] == "Fast metadata cleaner"
+
+
+def test_eighty_columns_show_what_a_history_is_read_for(warehouse, tmp_path):
+    rows = [{"id": number, "text": "a"} for number in range(1_200)]
+    feed = ndjson(tmp_path / "Lieferung ほうじ茶 vom Montag.ndjson", rows, {"id": "int64", "text": "text"})
+    warehouse.ingest(feed, "--into", "supplier_stock", "--key", "id", "--mode", "stateful-merge", "--execution", "1")
+    for words, expected in (
+        (("history", "supplier_stock"), ["1", "stateful-merge", "1,200", "0", "0", "Lieferung", "…"]),
+        (("executions", "supplier_stock"), ["1", "active", "1", "1,200", "0", "0", "Lieferung", "ほうじ茶", "vom"]),
+        (("tables",), ["supplier_stock", "1", "1,200", "id"]),
+        (("ingestions",), ["supplier_stock", "done", "1"]),
+    ):
+        out, _ = on_terminal(warehouse, *words, columns=80)
+        row = ESCAPE.sub("", out).splitlines()[2]
+        found = iter(row.split())
+        assert all(any(word == there for there in found) for word in expected), row

@@ -32,6 +32,40 @@ import VarveTables
     #expect(row(30) == "aaaaaaaaaaaaaaaaaaaaaaaaaaa… …")
   }
 
+  @Test func `what a list is read for stays on a narrow terminal`() {
+    var table = TextTable([
+      .init("version", .right), .init("time", fate: .time), .init("operation", isMinor: true), .init("mode"),
+      .init("inserted", .right, short: "ins."), .init("since", .right, isMinor: true), .init("sources"),
+    ])
+    table.rows = [["7", "2024-10-06T12:00:00.003Z", "MERGE", "stateful-merge", "1,234", "", "stock of 茶 monday.csv"]]
+    func row(_ width: Int) -> String { table.lines(width: width, style: .plain)[2] }
+    let start = "      7  2024-10-06T12:00:00"
+    #expect(row(101) == start + ".003Z  MERGE      stateful-merge     1,234         stock of 茶 monday.csv")
+    // Blank, so that nothing is missed.
+    #expect(row(100) == start + ".003Z  MERGE      stateful-merge     1,234  stock of 茶 monday.csv")
+    #expect(row(93) == start + "Z  MERGE      stateful-merge     1,234  stock of 茶 monday.csv")
+    #expect(row(89) == "      7  2024-10-06T12:00Z  MERGE      stateful-merge     1,234  stock of 茶 monday.csv")
+    #expect(row(86) == "      7  2024-10-06T12:00Z  MERGE      stateful-merge  1,234  stock of 茶 monday.csv")
+    #expect(row(83) == start + "Z  stateful-merge     1,234  stock of 茶 monday.csv …")
+    #expect(row(64) == "      7  2024-10-06T12:00Z  stateful-me…  1,234  stock of 茶 … …")
+    #expect(row(40) == "      7  2024-10-06T12:00Z  stateful-… …")
+    for width in 10...130 {
+      for line in table.lines(width: width, style: .plain) { #expect(displayWidth(line) <= width, "\(width): \(line)") }
+    }
+  }
+
+  @Test func `a name stays longer than a text, and a note takes the lines it needs`() {
+    var table = TextTable([.init("table", fate: .name), .init("text")])
+    table.rows = [["supplier_stock_europe", String(repeating: "a", count: 40)], ["t", "b"]]
+    table.notes = [0: "line 2: a quote is opened\nand never closed"]
+    #expect(
+      table.lines(width: 34, style: .plain) == [
+        "table                  text", "─────────────────────  ───────────", "supplier_stock_europe  aaaaaaaaaa…",
+        #"  line 2: a quote is opened\nand"#, "  never closed", "t                      b",
+      ])
+    #expect(table.lines(width: nil, style: .plain)[3] == #"  line 2: a quote is opened\nand never closed"#)
+  }
+
   @Test func `a cell can give the terminal no orders`() {
     var table = TextTable([.init("c")])
     table.rows = [["a\u{1B}[31mb\nc\u{202E}d"]]

@@ -23,7 +23,7 @@ public struct RetryReport: Sendable {
 extension Warehouse {
   /// Does again what failed and is due, what waits, and what a process that died left behind.
   ///
-  /// With ids, does these, due or not. A commit that a dead process did make is found in the table's log and is not made
+  /// With ids, or the beginnings of some, does these, due or not. A commit that a dead process did make is found in the table's log and is not made
   /// again.
   public func retry(
     _ ids: [String] = [], onEvent: @escaping (Event) -> Void = { _ in }
@@ -41,7 +41,8 @@ extension Warehouse {
         try surroundings.checkInterrupted()
       }
     }
-    for id in ids {
+    for start in ids {
+      let id = try known(start, ledger)
       if try ledger.ingestion(id)?.worker == .service {
         throw Problem(
           .refused, "the ingestion \(id) is the service's, which also pushes it",
@@ -84,8 +85,19 @@ extension Warehouse {
       return []
     }
     let dead = try ledger.ingestions(state: .dead).reversed().map(\.id)
+    let ids = try ids.map { try known($0, ledger) }
     for id in ids where !dead.contains(id) { throw unknownIngestion(id) }
     return try (ids.isEmpty ? Array(dead) : ids).filter { try act(ledger, $0) }
+  }
+
+  /// The id of which this is the beginning, or the whole.
+  private func known(_ start: String, _ ledger: Ledger) throws -> String {
+    let found = try start.isEmpty ? [] : ledger.ingestionIDs(beginning: start)
+    guard let id = found.first else { throw unknownIngestion(start) }
+    guard id == start || found.count == 1 else {
+      throw Problem(.failed, "more than one ingestion begins with \(start)", advice: "write more of its id")
+    }
+    return id
   }
 
   private func unknownIngestion(_ id: String) -> Problem {

@@ -20,24 +20,24 @@ extension Session {
       target: call["target"], table: call["table"], limit: call.integer("limit"))
     let isProven = entries.contains { $0.provenCount + $0.deadCount > 0 }
     let columns: [Listing<DeliverySummary>.Column] = [
-      .init("delivery", "id") { .init(call.has("json") ? $0.id : shortened($0.id)) },
-      .init("table") { .init($0.table) },
+      .init("delivery", "id", fate: .name) { .init(call.has("json") ? $0.id : shortened($0.id)) },
+      .init("table", fate: .name) { .init($0.table) },
       .init("version", .right) { .init($0.version) },
-      .init("since", .right) { count($0.since) },
+      .init("since", .right, isMinor: true) { count($0.since) },
       .init("target") { .init($0.target) },
       .init("state") { .init($0.state) },
-      .init("chunks", .right) { .init($0.chunkCount) },
+      .init("chunks", .right, isMinor: true) { .init($0.chunkCount) },
       .init("records", .right) { .init($0.recordCount) },
       .init("proven", nil, .right, isInTable: isProven) { .init($0.provenCount) },
       .init("dead", nil, .right, isInTable: isProven) { .init($0.deadCount) },
       .init("chunking", isInTable: false) { .init($0.chunking) },
       .init("attempts", isInTable: false) { .init($0.attempts) },
       .init("started", isInTable: false) { text($0.started) },
-      .init("ended") { text($0.ended) },
+      .init("ended", fate: .time) { text($0.ended) },
       .init("next_try", isInTable: false) { text($0.nextTry) },
-      .init("reason", "error") { text($0.error) },
+      .init("error", isInTable: false) { text($0.error) },
     ]
-    try write(Listing(columns: columns, entries: entries), call)
+    try write(Listing(columns: columns, entries: entries, note: \.error), call)
   }
 
   private func chunks(of id: String, _ call: Invocation, _ warehouse: Warehouse) throws {
@@ -48,25 +48,26 @@ extension Session {
       .init("attempts", .right) { .init($0.attempts) },
       .init("sha256", isInTable: false) { .init($0.sha256) },
       .init("sent", isInTable: false) { text($0.sent) },
-      .init("acknowledged") { text($0.acknowledged) },
+      .init("acknowledged", fate: .time) { text($0.acknowledged) },
       .init("proven", isInTable: false) { text($0.proven) },
-      .init("reason", "error") { text($0.error) },
+      .init("error", isInTable: false) { text($0.error) },
     ]
     let delivery = try warehouse.delivery(id)
-    try write(Listing(columns: columns, entries: try warehouse.chunks(ofDelivery: delivery.id)), call)
+    let chunks = try warehouse.chunks(ofDelivery: delivery.id)
+    try write(Listing(columns: columns, entries: chunks, note: \.error), call)
   }
 
   private func undelivered(_ call: Invocation, _ warehouse: Warehouse) throws {
     let columns: [Listing<DeadLetter>.Column] = [
-      .init("delivery", "id") { .init(call.has("json") ? $0.deliveryID : shortened($0.deliveryID)) },
+      .init("delivery", "id", fate: .name) { .init(call.has("json") ? $0.deliveryID : shortened($0.deliveryID)) },
       .init("version", .right) { .init($0.version) },
       .init("key") { .init($0.key) },
-      .init("reason") { .init($0.reason) },
+      .init("reason", isInTable: false) { .init($0.reason) },
       .init("noted", isInTable: false) { .init($0.noted) },
     ]
     let id = try call.arguments.first.map { try warehouse.delivery($0).id }
     let entries = try warehouse.deadLetters(ofDelivery: id, target: call["target"], table: call["table"])
-    try write(Listing(columns: columns, entries: entries), call)
+    try write(Listing(columns: columns, entries: entries, note: \.reason), call)
   }
 
   private func resume(_ wanted: String, _ call: Invocation, _ warehouse: Warehouse) throws {

@@ -5,13 +5,13 @@ extension Session {
   func tables(_ call: Invocation, _ warehouse: Warehouse) throws {
     let tables = try warehouse.tables()
     let columns: [Listing<TableSummary>.Column] = [
-      .init("table", "name") { .init($0.name) },
+      .init("table", "name", fate: .name) { .init($0.name) },
       .init("version", .right) { .init($0.version) },
       .init("rows", .right) { count($0.rowCount) },
-      .init("columns", .right) { .init($0.columnCount) },
+      .init("columns", .right, isMinor: true) { .init($0.columnCount) },
       .init("key") { names($0.key) },
-      .init("partitioned by", "partition_columns") { names($0.partitionColumns) },
-      .init("updated") { .init($0.updated) },
+      .init("partitioned by", "partition_columns", short: "partition", isMinor: true) { names($0.partitionColumns) },
+      .init("updated", fate: .time) { .init($0.updated) },
       .init("mode") { .init($0.mode) },
     ]
     try write(Listing(columns: columns, entries: tables), call)
@@ -22,12 +22,12 @@ extension Session {
     let entries = try warehouse.history(call.arguments[0], limit: call.integer("limit"))
     let columns: [Listing<HistoryEntry>.Column] = [
       .init("version", .right) { .init($0.version) },
-      .init("time", "timestamp") { .init($0.timestamp) },
-      .init("operation") { .init($0.operation) },
+      .init("time", "timestamp", fate: .time) { .init($0.timestamp) },
+      .init("operation", isMinor: true) { .init($0.operation) },
       .init("mode") { text($0.mode) },
-      .init("inserted", .right, isInJSON: false) { count($0.rows?.inserted) },
-      .init("updated", .right, isInJSON: false) { count($0.rows?.updated) },
-      .init("deleted", .right, isInJSON: false) { count($0.rows?.deleted) },
+      .init("inserted", .right, short: "ins.", isInJSON: false) { count($0.rows?.inserted) },
+      .init("updated", .right, short: "upd.", isInJSON: false) { count($0.rows?.updated) },
+      .init("deleted", .right, short: "del.", isInJSON: false) { count($0.rows?.deleted) },
       .init("rows", isInTable: false) { $0.rows.map(json(of:)) ?? nil },
       .init("execution", isInTable: false) { text($0.execution) },
       .init("sources") { names($0.sources) },
@@ -45,7 +45,7 @@ extension Session {
 
   private func publications(_ call: Invocation, _ warehouse: Warehouse) throws {
     let columns: [Listing<PublicationRecord>.Column] = [
-      .init("time", "timestamp") { .init($0.timestamp) },
+      .init("time", "timestamp", fate: .time) { .init($0.timestamp) },
       .init("version", .right) { .init($0.version) },
       .init("mode") { .init($0.mode.rawValue) },
       .init("reason") { .init($0.reason) },
@@ -67,7 +67,7 @@ extension Session {
     let columns: [Listing<TagSummary>.Column] = [
       .init("tag") { text($0.name) },
       .init("version", .right) { .init($0.version) },
-      .init("time", "timestamp") { .init($0.timestamp) },
+      .init("time", "timestamp", fate: .time) { .init($0.timestamp) },
     ]
     try write(Listing(columns: columns, entries: warehouse.tags(table)), call)
   }
@@ -86,7 +86,7 @@ extension Session {
     let columns: [Listing<TagSummary>.Column] = [
       .init("version", .right) { .init($0.version) },
       .init("until") { text($0.until) },
-      .init("time", "timestamp") { .init($0.timestamp) },
+      .init("time", "timestamp", fate: .time) { .init($0.timestamp) },
     ]
     try write(Listing(columns: columns, entries: warehouse.holds(table)), call)
   }
@@ -94,13 +94,13 @@ extension Session {
   func executions(_ call: Invocation, _ warehouse: Warehouse) throws {
     let runs = try warehouse.executions(call.arguments[0], includesSuperseded: call.has("all"))
     let columns: [Listing<ExecutionRow>.Column] = [
-      .init("execution") { .init($0.execution) },
+      .init("execution", fate: .name) { .init($0.execution) },
       .init("status") { .init($0.status) },
       .init("version", .right) { .init($0.version) },
-      .init("base", .right) { .init($0.base) },
-      .init("inserted", .right, isInJSON: false) { count($0.rows.inserted) },
-      .init("updated", .right, isInJSON: false) { count($0.rows.updated) },
-      .init("deleted", .right, isInJSON: false) { count($0.rows.deleted) },
+      .init("base", .right, isMinor: true) { .init($0.base) },
+      .init("inserted", .right, short: "ins.", isInJSON: false) { count($0.rows.inserted) },
+      .init("updated", .right, short: "upd.", isInJSON: false) { count($0.rows.updated) },
+      .init("deleted", .right, short: "del.", isInJSON: false) { count($0.rows.deleted) },
       .init("rows", isInTable: false) { json(of: $0.rows) },
       .init("sources") { names($0.sources) },
       .init("time", "timestamp", isInTable: false) { .init($0.committed) },
@@ -115,12 +115,12 @@ extension Session {
   }
 
   func write(ingestions entries: [IngestionSummary], _ call: Invocation) throws {
-    var columns: [Listing<IngestionSummary>.Column] = [
-      .init("time", "timestamp") { .init($0.timestamp) },
-      .init("table") { .init($0.table) },
+    let columns: [Listing<IngestionSummary>.Column] = [
+      .init("time", "timestamp", fate: .time) { .init($0.timestamp) },
+      .init("table", fate: .name) { .init($0.table) },
       .init("state") { .init($0.state.rawValue) },
       .init("version", .right) { count($0.version) },
-      .init("mode") { text($0.mode) },
+      .init("mode", isMinor: true) { text($0.mode) },
       .init("sources") { names($0.sources) },
       .init("outcome", isInTable: false) { text($0.outcome?.rawValue) },
       .init("execution", isInTable: false) { text($0.execution) },
@@ -128,14 +128,14 @@ extension Session {
       .init("attempts", isInTable: false) { count($0.attempts) },
       .init("next_try", isInTable: false) { text($0.nextTry) },
       .init("error", isInTable: false) { text($0.error) },
-      .init("ingestion", "ingestion_id") { .init($0.id) },
+      .init("ingestion", "ingestion_id") { .init(call.has("json") ? $0.id : shortened($0.id)) },
     ]
-    if !call.has("json"), entries.contains(where: { $0.error != nil }) {
-      columns.append(.init("attempts", .right) { count($0.error == nil ? nil : $0.attempts) })
-      columns.append(.init("next try") { text($0.nextTry) })
-      columns.append(.init("error") { text($0.error) })
+    let note: (IngestionSummary) -> String? = { entry in
+      guard let error = entry.error else { return nil }
+      let attempts = entry.attempts.map { "\(grouped($0)) attempt\($0 == 1 ? "" : "s"), " } ?? ""
+      return attempts + (entry.nextTry.map { "next try \($0), " } ?? "") + error
     }
-    try write(Listing(columns: columns, entries: entries), call)
+    try write(Listing(columns: columns, entries: entries, note: note), call)
   }
 
   func describe(_ call: Invocation, _ warehouse: Warehouse) throws {
@@ -183,36 +183,37 @@ extension Session {
 /// Entries of one kind, for people as a table and for programs as an array of objects.
 struct Listing<Entry> {
   struct Column {
-    var heading: String
+    var heading: TextTable.Heading
     /// The key in JSON.
     var key: String
-    var alignment: TextTable.Alignment
     var isInTable: Bool
     var isInJSON: Bool
     var value: (Entry) -> JSONValue
 
     init(
-      _ heading: String, _ key: String? = nil, _ alignment: TextTable.Alignment = .left, isInTable: Bool = true,
+      _ heading: String, _ key: String? = nil, _ alignment: TextTable.Alignment = .left,
+      fate: TextTable.Heading.Fate = .cut, short: String? = nil, isMinor: Bool = false, isInTable: Bool = true,
       isInJSON: Bool = true, _ value: @escaping (Entry) -> JSONValue
     ) {
-      self.heading = heading
+      self.heading = TextTable.Heading(heading, alignment, fate: fate, short: short, isMinor: isMinor)
       self.key = key ?? heading
-      self.alignment = alignment
       self.isInTable = isInTable
       self.isInJSON = isInJSON
       self.value = value
     }
 
     init(
-      _ heading: String, _ alignment: TextTable.Alignment, isInJSON: Bool = true,
-      _ value: @escaping (Entry) -> JSONValue
+      _ heading: String, _ alignment: TextTable.Alignment, short: String? = nil, isMinor: Bool = false,
+      isInJSON: Bool = true, _ value: @escaping (Entry) -> JSONValue
     ) {
-      self.init(heading, nil, alignment, isInJSON: isInJSON, value)
+      self.init(heading, nil, alignment, short: short, isMinor: isMinor, isInJSON: isInJSON, value)
     }
   }
 
   var columns: [Column]
   var entries: [Entry]
+  /// What the table says below an entry.
+  var note: (Entry) -> String? = { _ in nil }
 }
 
 extension Session {
@@ -226,8 +227,9 @@ extension Session {
       return
     }
     let columns = listing.columns.filter(\.isInTable)
-    var table = TextTable(columns.map { .init($0.heading, $0.alignment) })
+    var table = TextTable(columns.map(\.heading))
     table.rows = listing.entries.map { entry in columns.map { cell($0.value(entry)) } }
+    for (index, entry) in listing.entries.enumerated() { table.notes[index] = listing.note(entry) }
     for line in table.lines(width: output.width, style: output.style) { try output.writeLine(line) }
   }
 }

@@ -15,7 +15,8 @@ extension Session {
     let report = try warehouse.vacuum(request)
     if call.has("json") { return try output.writeLine(json(of: report).text(.pretty)) }
     var lines = TextTable([
-      .init("version", .right), .init("time"), .init("files", .right), .init("bytes", .right), .init("freed", .right),
+      .init("version", .right), .init("time", fate: .time), .init("files", .right), .init("bytes", .right),
+      .init("freed", .right),
       .init("fate"), .init("why"),
     ])
     // Version 0 makes a table and holds nothing.

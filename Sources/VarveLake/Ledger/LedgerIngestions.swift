@@ -202,6 +202,15 @@ extension Ledger {
     }
   }
 
+  /// The ids that begin so, two at most.
+  package func ingestionIDs(beginning start: String) throws -> [String] {
+    try read { connection in
+      try connection.rows(
+        "SELECT id FROM ingestions WHERE substr(id, 1, length(?1)) = ?1 ORDER BY id = ?1 DESC LIMIT 2", [.text(start)]
+      ).compactMap { $0[0].text }
+    }
+  }
+
   /// Newest first.
   package func ingestions(
     table: String? = nil, state: IngestionRecord.State? = nil, limit: Int = .max

@@ -115,6 +115,7 @@ package final class JSONFeed: FeedReader {
       } catch {
         throw problem(error)
       }
+      nextRecord = 0
       if !scanner.tape.records.isEmpty { hasRows = true }
     }
   }

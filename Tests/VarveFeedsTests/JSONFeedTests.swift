@@ -51,6 +51,13 @@ import VarveTables
     #expect(try read(text, JSONFeedOptions(recordsAt: "meta"))[0].columns.map(\.name) == ["items"])
   }
 
+  /// Shorter than a byte order mark, so that it is read in the step that knows of its end.
+  @Test(arguments: [false, true]) func `two bytes are one record`(isLines: Bool) throws {
+    let feed = try feed(Array("{}".utf8), JSONFeedOptions(isLines: isLines))
+    #expect(try feed.next()?.rowCount == 1)
+    #expect(try feed.next() == nil)
+  }
+
   @Test func `an array without records is a feed without rows`() throws {
     #expect(try read("[]").isEmpty)
     #expect(try read(" [ ]\n").isEmpty)

@@ -91,6 +91,27 @@ import Varve
     #expect(here.files().filter { $0.contains("quarantine/") && $0.hasSuffix(".ndjson") }.count == 1)
   }
 
+  @Test func `a first feed of which every row is laid aside makes a version that says so`() throws {
+    let here = try TemporaryWarehouse()
+    let schema = try here.feed("schema.json", #"{"columns":[{"name":"n","type":"int64"}]}"#)
+    let report = try here.ingest("a.csv", "n,m\nx,1\n") {
+      $0.feeds[0].schemaPath = schema.path
+      $0.badRows = .quarantine
+    }
+    #expect(report.outcome == .committed && report.version == 1 && report.rows.rejected == 1)
+    #expect(try here.rows(#"SELECT "row" ->> 'n' FROM "t@quarantine""#) == ["x"])
+  }
+
+  @Test(arguments: [("{}", false), ("[{},{}]", false), ("[]", true)])
+  func `a table cannot be made of a feed without columns`(feed: String, allowsEmpty: Bool) throws {
+    let here = try TemporaryWarehouse()
+    let found = try problem {
+      try here.ingest("a.json", feed) { $0.allowEmpty = allowsEmpty }
+    }
+    #expect(found.what == "the feed has no columns, and no table can be made of it")
+    #expect(here.files().allSatisfy { !$0.hasPrefix("t/") })
+  }
+
   @Test func `a merge updates, inserts and deletes by key`() throws {
     let here = try TemporaryWarehouse()
     try here.ingest(

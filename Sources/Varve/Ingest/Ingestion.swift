@@ -215,6 +215,12 @@ final class Ingestion {
       instructions: instructions, decimal: request.feeds[0].csv.decimal ?? ".")
     let joined = try joining.join(spool.spooledColumns(), place: [files[0].name])
     for remark in joined.remarks { note(remark) }
+    // What has no rows either is told so, unless a table is to be made of it.
+    guard !joined.schema.fields.isEmpty || (rowsRead == 0 && !request.allowEmpty) else {
+      throw Problem(
+        .failed, at: [files[0].name], "the feed has no columns, and no table can be made of it",
+        advice: rowsRead == 0 ? "declare them with --schema" : "leave empty records out, or declare columns with --schema")
+    }
     guard let spooled = try spool.finish(joined.decisions) else { throw rejected(spool) }
     tell(spool.rejections)
     for file in files { try file.checkUnchanged() }
@@ -229,7 +235,9 @@ final class Ingestion {
   }
 
   private func reasonToCommitNothing(_ change: StagedChange, _ plan: IngestPlan, _ spool: Spool) -> String? {
-    guard base != nil else { return change.added.isEmpty && !request.allowEmpty ? "the feed has no rows" : nil }
+    guard base != nil else {
+      return change.added.isEmpty && !request.allowEmpty && !marksRows(spool) ? "the feed has no rows" : nil
+    }
     return plan.isEmpty(change, on: base) && !marksRows(spool) ? "the feed changes nothing" : nil
   }
 

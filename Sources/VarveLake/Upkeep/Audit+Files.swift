@@ -107,7 +107,7 @@ extension Audit {
       }
     }
     // A vacuum may have come while the others were read.
-    if vacuumed[ExactText(path)] == nil, try Vacuums.removed(in: storage)[ExactText(path)] != nil {
+    if vacuumed[ExactText(path)] == nil, try Vacuums.readWhole(storage).vacuums.removed[ExactText(path)] != nil {
       return find(.vacuumed, path, "was removed by a vacuum", versions: versions)
     }
     find(

@@ -28,12 +28,7 @@ struct DeclaredTyping: Sendable {
     guard let text = field.format else { return }
     switch field.type {
     case .date, .timestamp:
-      guard let format = TimeFormat(text) else {
-        throw Problem(
-          .usage, at: place, "\"\(text)\" is no format of a date",
-          advice: "write it with YYYY, MM, DD, hh, mm, ss, such as DD.MM.YYYY hh:mm")
-      }
-      self.format = format
+      format = try TimeFormat(text, place: place)
     case .boolean:
       let parts = text.split(separator: "/", omittingEmptySubsequences: false).map { lowercase(Array($0.utf8)) }
       guard parts.count == 2, parts[0] != parts[1], !parts.contains([]) else {
@@ -180,7 +175,11 @@ struct DeclaredTyping: Sendable {
 
   private func reason(_ kind: RawKind, _ text: UnsafeBufferPointer<UInt8>) -> String {
     let shown = "\"\(String(decoding: text.prefix(200), as: UTF8.self))\(text.count > 200 ? "…" : "")\""
-    if kind == .error { return "\(shown) is an error cell" }
+    if kind == .error {
+      return text.first == UInt8(ascii: "=")
+        ? "the workbook keeps no value of the formula \(shown): open and save it in Excel or LibreOffice"
+        : "\(shown) is an error cell"
+    }
     if options.keepsIdentifiers, kind == .untyped || kind == .text,
       let number = NumberText(trimmed(text), point: point), number.isIdentifier
     {

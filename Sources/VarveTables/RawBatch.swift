@@ -21,7 +21,7 @@ package enum RawKind: UInt8, Sendable, BitwiseCopyable {
   case time
   /// ISO 8601: `PT36H`.
   case duration
-  /// A workbook's error cell, as it prints: `#N/A`.
+  /// A workbook's error cell, as it prints: `#N/A`; or a formula of which it keeps no value: `=1.5*2`.
   case error
   /// A JSON object or array, canonical.
   case json

@@ -9,7 +9,9 @@
 /// | `A` | `AM` or `PM`; the hour is then 1 to 12 |
 /// | `Z` | `Z`, `±hh`, `±hh:mm`, `±hhmm` |
 /// | `[` … `]` | this part may be left out |
-/// | anything else | itself |
+/// | `T`, and all that is no letter | itself |
+///
+/// Each is there once at most, and what is finer than a day only with what is coarser: minutes with hours.
 struct TimeFormat: Sendable {
   private indirect enum Part: Sendable {
     case year
@@ -29,59 +31,67 @@ struct TimeFormat: Sendable {
   private let parts: [Part]
   let hasTime: Bool
 
-  /// Nil when it has no year, month and day, or a bracket without its partner.
-  init?(_ format: String) {
+  /// Which formats there are, as advice for whoever wrote another.
+  static let placeholders =
+    "write each once: YYYY or YY, MM or M (month), DD or D, hh or h, mm (minutes), ss, f (fraction), A (AM or PM), Z (offset)"
+
+  /// Throws a `Problem` of kind `usage`, which is at `place`.
+  init(_ format: String, place: [String]) throws {
+    func no(_ why: String) -> Problem {
+      Problem(.usage, at: place, "\"\(format)\" is no format of a date: \(why)", advice: Self.placeholders)
+    }
     let bytes = Array(format.utf8)
     var index = 0
-    func sequence(isInner: Bool) -> [Part]? {
+    var fields: Set<String> = []
+    func sequence(isInner: Bool) throws -> [Part] {
       var parts: [Part] = []
+      func add(_ part: Part, _ field: String) throws {
+        guard fields.insert(field).inserted else { throw no("the \(field) comes twice") }
+        parts.append(part)
+      }
       while index < bytes.count {
         let byte = bytes[index]
+        let letter = Character(Unicode.Scalar(byte))
         var run = 1
         while index + run < bytes.count, bytes[index + run] == byte { run += 1 }
-        switch (Character(Unicode.Scalar(byte)), run) {
-        case ("Y", 4): parts.append(.year)
-        case ("Y", 2): parts.append(.shortYear)
-        case ("M", 1...2): parts.append(.month(isFixed: run == 2))
-        case ("D", 1...2): parts.append(.day(isFixed: run == 2))
-        case ("h", 1...2): parts.append(.hour(isFixed: run == 2))
-        case ("m", 2): parts.append(.minute)
-        case ("s", 2): parts.append(.second)
-        case ("f", _): parts.append(.fraction)
-        case ("A", 1): parts.append(.half)
-        case ("Z", 1): parts.append(.zone)
-        case ("Y", _), ("M", _), ("D", _), ("h", _), ("m", _), ("s", _): return nil
+        switch (letter, run) {
+        case ("Y", 4): try add(.year, "year")
+        case ("Y", 2): try add(.shortYear, "year")
+        case ("M", 1...2): try add(.month(isFixed: run == 2), "month")
+        case ("D", 1...2): try add(.day(isFixed: run == 2), "day")
+        case ("h", 1...2): try add(.hour(isFixed: run == 2), "hour")
+        case ("m", 2): try add(.minute, "minute")
+        case ("s", 2): try add(.second, "second")
+        case ("f", _): try add(.fraction, "fraction")
+        case ("A", 1): try add(.half, "AM or PM")
+        case ("Z", 1): try add(.zone, "offset")
+        case ("T", 1): parts.append(.literal(byte))
         case ("[", _):
           index += 1
-          guard let inner = sequence(isInner: true) else { return nil }
-          parts.append(.optional(inner))
+          parts.append(.optional(try sequence(isInner: true)))
           continue
         case ("]", _):
-          guard isInner else { return nil }
+          guard isInner else { throw no("a bracket has no partner") }
           index += 1
           return parts
+        case ("a"..."z", _), ("A"..."Z", _):
+          throw no("\"\(String(repeating: letter, count: run))\" is no placeholder")
         default:
           parts.append(.literal(byte))
           run = 1
         }
         index += run
       }
-      return isInner ? nil : parts
+      if isInner { throw no("a bracket has no partner") }
+      return parts
     }
-    guard let parts = sequence(isInner: false) else { return nil }
-    func contains(_ parts: [Part], _ isWanted: (Part) -> Bool) -> Bool {
-      parts.contains { part in
-        if case .optional(let inner) = part { return contains(inner, isWanted) }
-        return isWanted(part)
-      }
+    parts = try sequence(isInner: false)
+    for field in ["year", "month", "day"] where !fields.contains(field) { throw no("it has no \(field)") }
+    for (fine, coarse) in [("minute", "hour"), ("second", "minute"), ("fraction", "second"), ("AM or PM", "hour")]
+    where fields.contains(fine) && !fields.contains(coarse) {
+      throw no("it has \(fine), but no \(coarse)")
     }
-    guard
-      contains(parts, { if case .year = $0 { true } else if case .shortYear = $0 { true } else { false } }),
-      contains(parts, { if case .month = $0 { true } else { false } }),
-      contains(parts, { if case .day = $0 { true } else { false } })
-    else { return nil }
-    self.parts = parts
-    hasTime = contains(parts) { if case .hour = $0 { true } else { false } }
+    hasTime = fields.contains("hour")
   }
 
   private struct Reading {

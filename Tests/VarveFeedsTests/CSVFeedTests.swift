@@ -293,6 +293,9 @@ func `bytes that are no UTF-8 are refused with offset and line`(wrong: [UInt8]) 
   #expect(try read("a\tb\n'1'\t2\n").remarks == ["the delimiter is tab", "the quote is \"'\""])
   #expect(try read("a\n1\n").remarks == ["one column: no delimiter was found"])
   #expect(
+    try read("a;b\n;\n1;2\n;\n\n   \n").remarks
+      == ["the delimiter is \";\"", "records without a value passed over: 2"])
+  #expect(
     try read("x;\na;b\n", options { $0.header = .line(2) }).remarks.last == "lines above the header passed over: 1")
 }
 

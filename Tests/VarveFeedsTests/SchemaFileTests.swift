@@ -60,7 +60,7 @@ private func parse(_ text: String) throws -> SchemaFile { try SchemaFile(parsing
     ),
     (
       "{\"columns\":[{\"name\":\"a\",\"type\":\"date\",\"format\":\"D.M\"}]}",
-      "s.json, column \"a\": \"D.M\" is no format of a date"
+      "s.json, column \"a\": \"D.M\" is no format of a date: it has no year; write each once: YYYY or YY"
     ),
     (
       "{\"columns\":[{\"name\":\"a\",\"type\":\"text\",\"format\":\"x\"}]}",

@@ -66,6 +66,24 @@ import VarveTables
       ])
   }
 
+  @Test(arguments: ["", "<!-- read by the XML parser -->"])
+  func `a formula of which the workbook keeps no value is an error, and no header`(unusual: String) throws {
+    let formulas = [
+      "<c><f>1.5*2</f><v></v></c>", "<c><f>A1&amp;\"&lt;\"</f><v/></c>", "<c><f t=\"shared\" si=\"0\"/></c>",
+      "<c t=\"b\"><f>1=1</f></c>", "<c t=\"str\"><f>\"\"</f><v></v></c>", "<c><f>1</f><v>1</v></c>",
+    ]
+    let archive = WorkbookArchive(
+      rows: "<row><c><f>TODAY()</f></c></row>" + unusual + row("a", "b", "c", "d", "e", "f")
+        + "<row>\(formulas.joined())</row><row>\(formulas[4])</row>")
+    let feed = try archive.feed()
+    #expect(
+      try batches(feed).flatMap(\.lines) == [
+        "3: error =1.5*2 | error =A1&\"<\" | error = | error =1=1 | null | number 1"
+      ])
+    #expect(feed.remarks == [])
+    #expect(try archive.cells().count == 7)
+  }
+
   @Test(arguments: [
     ("129600", "PT36H"), ("0", "PT0S"), ("-90", "-PT1M30S"), ("3661.5", "PT1H1M1.5S"), ("60", "PT1M"),
     ("0.25", "PT0.25S"),

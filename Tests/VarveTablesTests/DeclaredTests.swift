@@ -134,6 +134,31 @@ func `a format that says nothing is refused`(type: DataType, format: String) {
   #expect(throws: Problem.self) { try ColumnTyper(declared: Field("a", type, format: format)) }
 }
 
+@Test(arguments: [
+  ("DD.MM.YYYY hh:MM", "the month comes twice"), ("DD.MM.YYYY DD", "the day comes twice"),
+  ("YYYY-DD-MM YYYY", "the year comes twice"), ("DD.MM.YYYY[ YY]", "the year comes twice"),
+  ("DD.MM.YYYY HH:MM", "\"HH\" is no placeholder"), ("d.M.yyyy", "\"d\" is no placeholder"),
+  ("DD.MMM.YYYY", "\"MMM\" is no placeholder"), ("DD.MM.", "it has no year"),
+  ("DD.MM.YYYY mm", "it has minute, but no hour"), ("DD.MM.YYYY A", "it has AM or PM, but no hour"),
+  ("DD.MM.YYYY]", "a bracket has no partner"), ("DD.MM.YYYY[", "a bracket has no partner"),
+])
+func `a format of times says why it is none, and which placeholders there are`(format: String, why: String) throws {
+  let problem = try #require(throws: Problem.self) { try ColumnTyper(declared: Field("a", .timestamp, format: format)) }
+  #expect(problem.what == "\"\(format)\" is no format of a date: \(why)")
+  #expect(problem.advice?.contains("mm (minutes)") == true)
+}
+
+@Test func `a format may hold the T of ISO 8601 and marks of any script`() throws {
+  let (value, _) = try one(Field("a", .timestamp, format: "YYYY年M月D日Thh:mm"), Cell(.untyped, "2024年1月31日T08:30"))
+  #expect(value.text == "2024-01-31T08:30:00Z")
+}
+
+@Test func `a formula without a value is a rejection that says what to do`() throws {
+  let (_, reason) = try one(Field("a", .double), Cell(.error, "=1.5*2"))
+  #expect(
+    reason == "the workbook keeps no value of the formula \"=1.5*2\": open and save it in Excel or LibreOffice")
+}
+
 @Test(
   arguments: [
     (".", "1.234,56", 1234.56), (".", "-1.234.567,5", -1_234_567.5), (".", "+12.345", 12_345), (".", "1234,5", 1234.5),

@@ -49,6 +49,42 @@ import Varve
     #expect(try here.rows("SELECT n, empty FROM t") == ["1|∅", "2|x"])
   }
 
+  @Test func `a header that only cleans to a column's name is taken for it, and a remark says so`() throws {
+    let here = try TemporaryWarehouse()
+    try here.ingest("a.csv", "id,a_b,Größe (cm)\n1,x,5\n")
+    let known = try here.ingest("b.csv", "id,a_b,Größe (cm)\n2,y,6\n") { $0.mode = .append }
+    #expect(!known.remarks.contains { $0.contains("taken for") })
+    let report = try here.ingest("c.csv", "id,a b,Größe__cm_\n3,z,7\n") { $0.mode = .append }
+    #expect(
+      report.remarks.filter { $0.contains("taken for") }
+        == ["\"a b\" was taken for the column \"a_b\", as a new column of that header would be called"])
+    #expect(try here.rows("SELECT a_b, Größe__cm_ FROM t ORDER BY id") == ["x|5", "y|6", "z|7"])
+  }
+
+  @Test func `a preview shows declared columns as they are read, and the first cell that does not fit`() throws {
+    let here = try TemporaryWarehouse()
+    var feed = try here.feed(
+      "a.csv", "id;price;day;note\n1;1.234,50;01.02.24;x\n2;;31.12.69;y\n3;viele;x;z\n4;teuer;02.02.24;z\n")
+    feed.schemaPath = try here.feed(
+      "s.json",
+      #"""
+      {"columns":[{"name":"price","type":"decimal(9,2)","decimal":",","grouping":"."},
+      {"name":"day","type":"date","format":"DD.MM.YY"}]}
+      """#
+    ).path
+    let preview = try here.warehouse.preview(feed, rows: 3)
+    #expect(
+      preview.firstRows == [
+        ["1", "1234.50", "2024-02-01", "x"], ["2", nil, "1969-12-31", "y"], ["3", nil, nil, "z"],
+      ])
+    #expect(preview.columns.map(\.rejectedCount) == [0, 2, 1, 0])
+    #expect(
+      preview.columns.map(\.firstRejection) == [
+        nil, "a.csv, line 4, column \"price\": \"viele\" is no decimal(9,2)",
+        "a.csv, line 4, column \"day\": \"x\" is no date of the form DD.MM.YY", nil,
+      ])
+  }
+
   @Test func `an appended feed widens the table's column in the same version`() throws {
     let here = try TemporaryWarehouse()
     try here.ingest("a.json", #"[{"n":1},{"n":2}]"#)

@@ -61,6 +61,7 @@ extension Ingestion {
       }
       bytesBefore += files[index].byteCount
     }
+    for remark in spool.remarks.sorted() { note(remark) }
     onEvent(.progress(bytesRead: byteCount, byteCount: byteCount, rows: spool.rowsRead))
     return try reportIfIngested(waits: true).map { .repeated($0) } ?? .rows(spool.rowsRead)
   }

@@ -30,6 +30,8 @@ public struct FeedPreview: Sendable {
     public var nullCount: Int
     /// Cells that do not fit.
     public var rejectedCount: Int
+    /// The first of them, its place and why: `p.csv, line 7, column "price": "viele" is no int64`.
+    public var firstRejection: String?
   }
 
   /// What the file is.
@@ -38,7 +40,7 @@ public struct FeedPreview: Sendable {
   public var sheets: [Sheet]
   /// The columns, in order.
   public var columns: [Column]
-  /// As the feed spells them, a cell per column; nil is null.
+  /// A cell per column; nil is null. As the feed spells them; of columns whose type is declared, what they are read as.
   public var firstRows: [[String?]]
   /// How many rows.
   public var rowCount: Int
@@ -63,10 +65,7 @@ extension Warehouse {
     var rowCount = 0
     while let batch = try reader.next() {
       try surroundings.checkInterrupted()
-      try columns.add(batch)
-      for row in 0..<min(batch.rowCount, rowsShownMax - firstRows.count) {
-        firstRows.append(batch.columns.map { $0.text(at: row) })
-      }
+      firstRows += try columns.add(batch, rowsShownMax: rowsShownMax - firstRows.count)
       rowCount += batch.rowCount
     }
     let found = try columns.finish(rowCount: rowCount)
@@ -90,13 +89,15 @@ private struct PreviewColumns {
   private var typers: [ColumnTyper] = []
   private var valueCounts: [Int] = []
   private var rejectedCounts: [Int] = []
+  private var firstRejections: [Rejection?] = []
 
   init(declared: Schema, options: TypingOptions) {
     self.declared = declared
     self.options = options
   }
 
-  mutating func add(_ batch: RawBatch) throws {
+  /// Gives the first rows of the batch, at most so many.
+  mutating func add(_ batch: RawBatch, rowsShownMax: Int) throws -> [[String?]] {
     for column in batch.columns.dropFirst(headers.count) {
       headers.append(column.name)
       let index = ColumnName.index(ofHeader: column.name, in: declared)
@@ -105,12 +106,18 @@ private struct PreviewColumns {
           ?? ColumnTyper(inferring: column.name, options: options))
       valueCounts.append(0)
       rejectedCounts.append(0)
+      firstRejections.append(nil)
     }
+    var shown = [[String?]](repeating: [], count: min(batch.rowCount, rowsShownMax))
     for (index, column) in batch.columns.enumerated() {
       let typed = typers[index].type(column, origins: batch.origins)
       rejectedCounts[index] += typed.rejections.count
+      if firstRejections[index] == nil { firstRejections[index] = typed.rejections.first }
       valueCounts[index] += column.kinds.count { $0 != .null && $0 != .absent }
+      let declared = typers[index].evidence == nil ? typed.column : nil
+      for row in shown.indices { shown[row].append(declared.map { $0.value(at: row).text } ?? column.text(at: row)) }
     }
+    return shown
   }
 
   func finish(rowCount: Int) throws -> [FeedPreview.Column] {
@@ -119,7 +126,8 @@ private struct PreviewColumns {
       let known = ColumnName.index(ofHeader: headers[index], in: declared).map { declared.fields[$0].name }
       return FeedPreview.Column(
         name: known ?? fields[index].name, header: headers[index], type: typers[index].type,
-        reason: typers[index].reason, nullCount: rowCount - valueCounts[index], rejectedCount: rejectedCounts[index])
+        reason: typers[index].reason, nullCount: rowCount - valueCounts[index], rejectedCount: rejectedCounts[index],
+        firstRejection: firstRejections[index].map { $0.place.joined(separator: ", ") + ": " + $0.reason })
     }
   }
 }

@@ -29,6 +29,9 @@ extension Session {
       [column.name, grouped(column.nullCount), grouped(column.rejectedCount), column.reason]
     }
     try write(columns)
+    let rejections = preview.columns.compactMap(\.firstRejection)
+    if !rejections.isEmpty { try output.writeLine("") }
+    for rejection in rejections { try output.writeLine("rejected: \(printable(rejection))") }
     guard !preview.firstRows.isEmpty else { return }
     var rows = TextTable(
       preview.columns.map { .init($0.name, isNumber($0.type) ? .right : .left) })
@@ -70,6 +73,7 @@ private func json(of preview: FeedPreview) -> JSONValue {
           "name": .init(column.name), "header": .init(column.header),
           "type": column.type.map { .init($0.name) } ?? nil, "nulls": .init(column.nullCount),
           "rejected": .init(column.rejectedCount),
+          "first_rejection": column.firstRejection.map { .init($0) } ?? nil,
           "reason": .init(column.reason),
         ]
       }),

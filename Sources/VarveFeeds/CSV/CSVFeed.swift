@@ -3,7 +3,7 @@ package import VarveTables
 /// A CSV or TSV file as a feed: RFC 4180 and its everyday dialects.
 ///
 /// Every field is `.untyped`; an unquoted empty one is null, one in quotes the empty text, a missing one absent. A record
-/// without any value is passed over.
+/// without any value is passed over, and counted in a remark if it has delimiters.
 package final class CSVFeed: FeedReader {
   private let text: CSVText
   private let name: String
@@ -14,6 +14,8 @@ package final class CSVFeed: FeedReader {
   private var names: [String] = []
   private var hasHandedOn = false
   private var failure: (any Error)?
+  /// Records without a value that are no blank lines: `;;`.
+  private var emptyRecords = 0
   package private(set) var remarks: [String] = []
 
   package init(_ input: ByteInput, options: CSVFeedOptions = CSVFeedOptions()) throws {
@@ -74,7 +76,7 @@ package final class CSVFeed: FeedReader {
         case .row:
           positions.append(line)
           columns.keepRow(byteCount: position - start)
-        case .blank: break
+        case .blank: if bytes[start..<position].contains(scanner.dialect.delimiter) { emptyRecords += 1 }
         case .incomplete:
           text.drop(position)
           try readMore(line: line)
@@ -83,6 +85,10 @@ package final class CSVFeed: FeedReader {
       }
       text.drop(position)
       break
+    }
+    if text.isAtEnd, text.bytes.isEmpty, emptyRecords > 0 {
+      remarks.append("records without a value passed over: \(emptyRecords)")
+      emptyRecords = 0
     }
     if positions.isEmpty, hasHandedOn { return nil }
     hasHandedOn = true

@@ -20,7 +20,7 @@ package enum CellDump {
       let reader = try SheetReader(sheet, of: workbook, scansRows: scansRows)
       repeat {
         let page = reader.page
-        for cell in page.cells.view {
+        for cell in page.cells.view where cell.kind != .formula {
           append(cell, try page.text(cell, reader.strings.table), to: &lines)
           guard lines.count > flushBytes else { continue }
           try write(Array(lines.view))
@@ -52,7 +52,7 @@ package enum CellDump {
     case .text, .sharedText:
       lines.append(",\"t\":\"s\",\"v\":")
       appendString(text, to: &lines)
-    case .error:
+    case .error, .formula:
       lines.append(",\"t\":\"e\",\"v\":")
       appendString(text, to: &lines)
     case .date:

@@ -42,7 +42,7 @@ enum HeaderSearch {
         texts += 1
       case .number: if !isYear(cell.text) { return false }
       case .date, .dateTime: continue
-      case .boolean, .time, .duration, .error: return false
+      case .boolean, .time, .duration, .error, .formula: return false
       }
     }
     return texts > 0

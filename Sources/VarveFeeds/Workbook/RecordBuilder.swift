@@ -133,7 +133,7 @@ final class RecordBuilder {
     case .dateTime: .dateTime
     case .time: .time
     case .duration: .duration
-    case .error: .error
+    case .error, .formula: .error
     }
   }
 

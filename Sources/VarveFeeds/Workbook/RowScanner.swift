@@ -105,6 +105,7 @@ struct RowScanner {
     if cursor.take("/>") { return true }
     guard cursor.take(">") else { return false }
     var value: UnsafeBufferPointer<UInt8>?
+    var formula: UnsafeBufferPointer<UInt8>?
     var hasInline = false
     while true {
       cursor.skipBlanks()
@@ -117,13 +118,14 @@ struct RowScanner {
       } else if cursor.take("</c>") {
         if hasInline {
           walk.addInline()
-        } else if let value {
-          walk.endCell(value)
+        } else if value != nil || formula != nil {
+          walk.endCell(value ?? UnsafeBufferPointer(start: nil, count: 0), formula: formula)
         }
         return true
       } else if cursor.take("<f") {
-        // The value comes after it, so that the text has room for both.
-        guard value == nil, formula(&cursor) else { return false }
+        // The value comes after it, so that the text has room for both; who keeps the formula has no value.
+        guard value == nil, formula == nil, let found = self.formula(&cursor) else { return false }
+        formula = found
       } else if cursor.take("<is><t") {
         guard value == nil, !hasInline, inlineText(&cursor, &walk) else { return false }
         hasInline = true
@@ -133,19 +135,20 @@ struct RowScanner {
     }
   }
 
-  private mutating func formula(_ cursor: inout Cursor) -> Bool {
+  private mutating func formula(_ cursor: inout Cursor) -> UnsafeBufferPointer<UInt8>? {
     let start = cursor.at
     var seen: UInt32 = 0
     while cursor.nextAttribute() {
       guard let name = cursor.attributeName(), cursor.attributeValue() != nil,
         let index = Self.formulaAttributes.firstIndex(where: { matches(name, $0) }), seen & 1 << UInt32(index) == 0
-      else { return false }
+      else { return nil }
       seen |= 1 << UInt32(index)
     }
-    guard cursor.at - start <= limits.xml.markupBytesMax else { return false }
-    if cursor.take("/>") { return true }
-    guard cursor.take(">") else { return false }
-    return plainOrPieced(&cursor) != nil && cursor.take("</f>")
+    guard cursor.at - start <= limits.xml.markupBytesMax else { return nil }
+    if cursor.take("/>") { return UnsafeBufferPointer(start: cursor.at, count: 0) }
+    guard cursor.take(">") else { return nil }
+    guard let text = plainOrPieced(&cursor), text.count <= limits.cellBytesMax, cursor.take("</f>") else { return nil }
+    return text
   }
 
   private mutating func inlineText(_ cursor: inout Cursor, _ walk: inout SheetWalk) -> Bool {

@@ -50,7 +50,7 @@ struct SheetHeader {
         cellsAbove = index
         break
       }
-      guard cell.row == row else { continue }
+      guard cell.row == row, cell.kind != .formula else { continue }
       let column = Int(cell.column)
       let name = Self.name(try page.text(cell, reader.strings.table))
       if name.isEmpty { continue }
@@ -86,7 +86,7 @@ struct SheetHeader {
     } while try rowCount <= HeaderSearch.rowsMax && reader.page.bytes.count < bytesMax && reader.readMore()
     let page = reader.page
     var rows: [HeaderSearch.Row] = []
-    for cell in page.cells.view {
+    for cell in page.cells.view where cell.kind != .formula {
       if rows.last?.number != Int(cell.row) {
         if rows.count == HeaderSearch.rowsMax { return rows }
         rows.append(HeaderSearch.Row(number: Int(cell.row), cells: []))

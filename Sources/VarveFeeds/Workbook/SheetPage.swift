@@ -14,9 +14,11 @@ enum CellKind: UInt8 {
   /// Seconds.
   case duration
   case error
+  /// A formula without the value that it had when it was last reckoned: `=1.5*2`. It is not counted among values.
+  case formula
 }
 
-/// A cell that has a value.
+/// A cell that has a value, or a formula without one.
 struct SheetCell {
   /// From 1.
   var row: UInt32

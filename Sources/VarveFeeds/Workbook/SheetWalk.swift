@@ -31,6 +31,7 @@ struct SheetWalk {
   private var style = 0
   private var hasValue = false
   private var hasInline = false
+  private var hasFormula = false
   private var keepsBlanks = false
   /// The text of the element at hand.
   private var raw = GrowingBytes()
@@ -38,15 +39,18 @@ struct SheetWalk {
   private var value = GrowingBytes()
   /// What the cell's `is` says.
   private var inline = GrowingBytes()
+  /// What the cell's `f` says.
+  private var formula = GrowingBytes()
 
   private enum Place {
-    case document, worksheet, columns, rows, row, cell, value, inline, inlineText, run, runText, mergedCells
+    case document, worksheet, columns, rows, row, cell, value, formula, inline, inlineText, run, runText, mergedCells
   }
 
   private enum CellType { case number, sharedText, text, inlineText, boolean, error, iso }
 
   private struct Names {
-    let cell, value, row, inline, text, run, reference, style, type, rows, worksheet, space: UnsafePointer<xmlChar>
+    let cell, value, formula, row, inline, text, run, reference, style, type, rows, worksheet,
+      space: UnsafePointer<xmlChar>
     let columns, column, mergedCells, mergedCell, range, hidden, first, last: UnsafePointer<xmlChar>
     let spreadsheet: SpreadsheetNamespaces
   }
@@ -62,8 +66,8 @@ struct SheetWalk {
   mutating func prepare(_ parser: XMLPushParser) {
     self.parser = parser.context
     names = Names(
-      cell: parser.interned("c"), value: parser.interned("v"), row: parser.interned("row"),
-      inline: parser.interned("is"), text: parser.interned("t"), run: parser.interned("r"),
+      cell: parser.interned("c"), value: parser.interned("v"), formula: parser.interned("f"),
+      row: parser.interned("row"), inline: parser.interned("is"), text: parser.interned("t"), run: parser.interned("r"),
       reference: parser.interned("r"), style: parser.interned("s"), type: parser.interned("t"),
       rows: parser.interned("sheetData"), worksheet: parser.interned("worksheet"), space: parser.interned("space"),
       columns: parser.interned("cols"), column: parser.interned("col"), mergedCells: parser.interned("mergeCells"),
@@ -97,6 +101,7 @@ struct SheetWalk {
     raw.deallocate()
     value.deallocate()
     inline.deallocate()
+    formula.deallocate()
   }
 
   @inline(__always)
@@ -113,6 +118,9 @@ struct SheetWalk {
       if hasValue { stop("has two values") }
       hasValue = true
       beginText(.value, attributes)
+    case .cell where name == names.formula:
+      hasFormula = true
+      beginText(.formula, attributes)
     case .cell where name == names.inline:
       if hasInline { stop("has two texts") }
       hasInline = true
@@ -146,8 +154,15 @@ struct SheetWalk {
     case .value:
       swap(&raw, &value)
       place = .cell
+    case .formula:
+      swap(&raw, &formula)
+      place = .cell
     case .cell:
-      if hasInline { addInline() } else if hasValue { endCell(value.view) }
+      if hasInline {
+        addInline()
+      } else if hasValue || hasFormula {
+        endCell(value.view, formula: hasFormula ? formula.view : nil)
+      }
       place = .row
     case .row: place = .rows
     case .inlineText, .runText:
@@ -163,7 +178,7 @@ struct SheetWalk {
   @inline(__always)
   mutating func characters(_ characters: UnsafePointer<xmlChar>, _ count: Int) {
     switch place {
-    case .value, .inlineText, .runText:
+    case .value, .formula, .inlineText, .runText:
       guard elementsSkipped == 0 else { return }
       raw.append(characters, count)
       if raw.count + inline.count > limits.cellBytesMax { stop("holds more than \(limits.cellBytesMax) bytes of text") }
@@ -227,6 +242,7 @@ struct SheetWalk {
     }
     beginCell(reference: reference, style: style, type: type)
     hasValue = false
+    hasFormula = false
     value.removeAll()
     place = .cell
   }
@@ -303,9 +319,12 @@ struct SheetWalk {
     value.elementsEqual("1".utf8) || value.elementsEqual("true".utf8) || value.elementsEqual("on".utf8)
   }
 
-  /// The cell is complete, and its `v` says that: adds it to the page, unless it is empty.
+  /// The cell is complete, and its `v` (empty if there is none) and `f` say that: adds it to the page, unless it is empty.
+  ///
+  /// A formula whose result is the empty text keeps it: `t="str"` with nothing in `v`.
   @inline(__always)
-  mutating func endCell(_ value: UnsafeBufferPointer<UInt8>) {
+  mutating func endCell(_ value: UnsafeBufferPointer<UInt8>, formula: UnsafeBufferPointer<UInt8>?) {
+    if let formula, type != .text, type != .error, trimmed(value).isEmpty { return addFormula(formula) }
     switch type {
     case .number: addNumber(value)
     case .sharedText: addShared(value)
@@ -404,6 +423,13 @@ struct SheetWalk {
     let start = page.bytes.count
     if spelling.count > 0 { page.bytes.append(spelling) } else { page.bytes.append("#NULL!") }
     add(.error, from: start)
+  }
+
+  private mutating func addFormula(_ text: UnsafeBufferPointer<UInt8>) {
+    let start = page.bytes.count
+    page.bytes.append("=")
+    page.bytes.append(text)
+    add(.formula, from: start)
   }
 
   private mutating func addISO(_ value: UnsafeBufferPointer<UInt8>) {

@@ -54,6 +54,8 @@ package final class Spool {
   package internal(set) var failure: Rejection?
   package let quarantine: QuarantineDraft
 
+  /// What a person should know of how headers were taken.
+  package private(set) var remarks: Set<String> = []
   /// Rows that were read, laid aside ones included.
   package private(set) var rowsRead = 0
   package var rowCount: Int { groupRows.reduce(openRows, +) }
@@ -146,6 +148,10 @@ package final class Spool {
   private func column(forHeader header: String) throws -> Int {
     let field = ColumnName.index(ofHeader: header, in: known).map { known.fields[$0] }
     let name = field?.name ?? header
+    if let field, !fixed.contains(name), ![name, field.header].contains(header), !field.aliases.contains(header) {
+      remarks.insert(
+        "\"\(header)\" was taken for the column \"\(name)\", as a new column of that header would be called")
+    }
     if let index = columnOfHeader[name] { return index }
     let contract = field?.contract ?? options.contract
     let isForeign = field == nil && contract != .evolve && !options.instructions.contains(name)

@@ -42,12 +42,12 @@ class Task:
 
 
 TASKS = [
-    Task("xlsx", "xlsx", 500_000, ["fastexcel_delta", "duckdb_xlsx"], 0.7, 128),
+    Task("xlsx", "xlsx", 500_000, ["fastexcel_delta", "duckdb_xlsx"], 0.7, 96),
     Task("json", "json", 2_000_000, ["duckdb_json"], 0.7, 256),
     Task("ndjson", "ndjson", 500_000, ["duckdb_json", "polars_ndjson"]),
     Task("csv", "csv", 500_000, ["duckdb_csv", "polars_csv"]),
     # The same feeds at a quarter of the size: memory must not grow with the file.
-    Task("xlsx-quarter", "xlsx", 125_000, [], None, 128),
+    Task("xlsx-quarter", "xlsx", 125_000, [], None, 96),
     Task("json-quarter", "json", 500_000, [], None, 256),
 ]
 

@@ -5,7 +5,7 @@ package import VarveTables
 /// A Parquet file as a feed. Its columns declare their types; every value comes as the raw cell of its canonical text.
 ///
 /// Times without a zone are cells without one. NaN, infinities, and dates and times outside the years 0001 to 9999 are
-/// error cells. Columns that Varve cannot hold (nested ones) are left out, with a remark.
+/// error cells. Nested columns come as JSON. Columns that Varve cannot read are left out, with a remark.
 package final class ParquetFeed: FeedReader {
   package let declaredFields: [Field]?
   package let remarks: [String]
@@ -14,9 +14,14 @@ package final class ParquetFeed: FeedReader {
   private let file: ParquetFile
   private let scan: ParquetScan
   private let isLocalTime: [Bool]
+  private let nested: [NestedColumn]
+  /// For each column in the file's order: which of the flat ones it is, or behind them which of the nested.
+  private let order: [Int]
   private var hasHandedOn = false
 
   private static let cellsMax = 1 << 20
+  /// Of a file with nested columns, whose cells may be long.
+  private static let nestedRowsMax = 1_024
 
   package convenience init(path: String) throws {
     let source = try StoredFile(path: path)
@@ -26,17 +31,26 @@ package final class ParquetFeed: FeedReader {
 
   package init(_ file: ParquetFile) throws {
     self.file = file
-    let fields = file.schema.fields
-    remarks = file.unreadableColumns.map { "column \"\($0.name)\" left out: it \($0.reason)" }
+    let flat = file.schema.fields
+    nested = NestedColumn.columns(of: file)
+    let names = nested.map(\.name)
+    remarks = file.unreadableColumns.filter { !names.contains($0.name) }.map {
+      "column \"\($0.name)\" left out: it \($0.reason)"
+    }
+    let all = flat + names.map { Field($0, .json) }
+    let places = Dictionary(file.leaves.enumerated().map { ($1.path[0], $0) }, uniquingKeysWith: { first, _ in first })
+    order = all.indices.sorted { (places[all[$0].name] ?? 0, $0) < (places[all[$1].name] ?? 0, $1) }
+    let fields = order.map { all[$0] }
     if fields.isEmpty {
       throw Problem(.failed, at: [file.name], "no column that can be read" + (remarks.first.map { " (\($0))" } ?? ""))
     }
     _ = try ColumnName.fields(forHeaders: fields.map(\.name), place: [file.name])
     // That a file has no nulls is no promise of the next one.
     declaredFields = fields.map { Field($0.name, $0.type) }
-    isLocalTime = fields.map { field in file.leaves.first { $0.path == [field.name] }?.isLocalTime ?? false }
+    isLocalTime = flat.map { field in file.leaves.first { $0.path == [field.name] }?.isLocalTime ?? false }
     scan = file.scan(
-      batchRowsMax: min(FeedLimits.batchRowsMax, max(1, Self.cellsMax / fields.count)),
+      batchRowsMax: min(
+        nested.isEmpty ? FeedLimits.batchRowsMax : Self.nestedRowsMax, max(1, Self.cellsMax / fields.count)),
       batchColumnBytesMax: FeedLimits.batchBytesMax)
   }
 
@@ -47,14 +61,19 @@ package final class ParquetFeed: FeedReader {
       if hasHandedOn { return nil }
       hasHandedOn = true
       return RawBatch(
-        columns: file.schema.fields.map { RawColumn(name: $0.name) }, rowCount: 0,
+        columns: (declaredFields ?? []).map { RawColumn(name: $0.name) }, rowCount: 0,
         origins: Origins(file: file.name, unit: .row))
     }
     hasHandedOn = true
     bytesRead = file.byteCount / max(1, file.rowCount) * scan.batchFirstRow
-    let columns = batch.columns.indices.map { index in
-      Self.cells(batch.columns[index], name: file.schema.fields[index].name, isLocalTime: isLocalTime[index])
+    if let group = file.rowGroups.lastIndex(where: { $0.firstRow == scan.batchFirstRow && $0.rowCount > 0 }) {
+      for column in nested { try column.open(rowGroup: group) }
     }
+    let cells =
+      batch.columns.indices.map { index in
+        Self.cells(batch.columns[index], name: file.schema.fields[index].name, isLocalTime: isLocalTime[index])
+      } + (try nested.map { try $0.cells(batch.rowCount) })
+    let columns = order.map { cells[$0] }
     let first = scan.batchFirstRow + 1
     return RawBatch(
       columns: columns, rowCount: batch.rowCount,

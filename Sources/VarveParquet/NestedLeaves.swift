@@ -198,3 +198,42 @@ extension ParquetFile {
       repetitionLevels: repetitions.array())
   }
 }
+
+/// The values of one leaf in one row group, a stretch at a time. One page is in memory, and the stretch.
+package final class ParquetLeafReader {
+  private let reader: LeafChunkReader
+  private let isRepeated: Bool
+  private let place: [String]
+
+  init(_ reader: LeafChunkReader, isRepeated: Bool, place: [String]) {
+    (self.reader, self.isRepeated, self.place) = (reader, isRepeated, place)
+  }
+
+  /// The next entries, nil behind the last. Fewer, but at least one, when their strings would take more than `bytesMax`
+  /// bytes. A stretch may end within a row.
+  package func next(entriesMax: Int, bytesMax: Int) throws -> ParquetLeafValues? {
+    let values = ValueBuffer(reader.reading.type.storage)
+    let (definitions, repetitions) = (ByteBuffer(), ByteBuffer())
+    do {
+      let read = try reader.read(
+        entriesMax, into: values, bytesMax: bytesMax, isSpread: false, definitions: definitions,
+        repetitions: isRepeated ? repetitions : nil)
+      guard read.values > 0 else { return nil }
+    } catch let damage as Damage {
+      throw damage.problem(at: place)
+    }
+    return ParquetLeafValues(
+      values: Column(reader.reading.type, values.columnValues()), definitionLevels: definitions.array(),
+      repetitionLevels: repetitions.array())
+  }
+}
+
+extension ParquetFile {
+  /// Reads one leaf of a row group from its start.
+  package func leafReader(_ index: Int, rowGroup: Int) throws -> ParquetLeafReader {
+    let leaf = leaves[index]
+    return ParquetLeafReader(
+      try reader(rowGroup: rowGroup, leaf: index), isRepeated: leaf.maxRepetition > 0,
+      place: [name, "column \"\(leaf.path.joined(separator: "."))\""])
+  }
+}

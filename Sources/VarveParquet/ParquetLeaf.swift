@@ -5,6 +5,8 @@ package struct ParquetLeaf: Sendable {
   package let path: [String]
   /// One per component of the path.
   package let repetitions: [ParquetNode.Repetition]
+  /// What each component of the path gathers, by its own account.
+  package let annotations: [ParquetNode.Annotation]
   /// The definition level at which a value is there.
   package let maxDefinition: Int
   package let maxRepetition: Int
@@ -63,6 +65,13 @@ package struct ParquetLeaf: Sendable {
   private init(_ nodes: [SchemaElement]) {
     path = nodes.map(\.name)
     repetitions = nodes.map(\.repetition)
+    annotations = nodes.map { node in
+      switch node.logical ?? LogicalType(converted: node) {
+      case .list: .list
+      case .map: .map
+      default: .none
+      }
+    }
     maxDefinition = repetitions.count { $0 != .required }
     maxRepetition = repetitions.count { $0 == .repeated }
     element = nodes[nodes.count - 1]

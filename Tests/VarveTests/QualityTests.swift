@@ -164,12 +164,13 @@ import VarveTables
       here, "s.json",
       #"{"columns":[{"name":"id","type":"int64"},{"name":"v","type":"int64"}],"expectations":[{"column":"v","min":0}]}"#
     )
-    func run(_ day: Int, _ feed: String) throws -> IngestReport {
+    func run(_ day: Int, _ feed: String, _ change: (inout IngestRequest) -> Void = { _ in }) throws -> IngestReport {
       try here.ingest("\(day).csv", "id,v\n\(feed)\n") {
         $0.feeds[0].schemaPath = schema
         $0.mode = .statefulMerge
         $0.key = ["id"]
         $0.execution = "\(day)"
+        change(&$0)
       }
     }
     for day in 1...3 { #expect(try run(day, "\(day),\(day)").broken.isEmpty) }
@@ -177,6 +178,67 @@ import VarveTables
     #expect(try here.rows("SELECT id, v FROM t ORDER BY id") == ["1|1", "2|2", "3|3"])
     #expect(try run(2, "2,22").broken.isEmpty)
     #expect(try here.rows("SELECT id, v FROM t ORDER BY id") == ["1|1", "2|22", "3|3"])
+    // What is done again behind them is checked and shown with them; what is incomplete is shown when it is complete.
+    try here.ingest("hand.csv", "id,v\n4,4\n") { $0.mode = .merge }
+    _ = try run(3, "3,30") { $0.reappliesInterposed = true }
+    #expect(try here.rows("SELECT id, v FROM t ORDER BY id") == ["1|1", "2|22", "3|30", "4|4"])
+    _ = try run(2, "2,20") { ($0.cascades, $0.reappliesInterposed) = (false, true) }
+    #expect(try here.rows("SELECT v FROM t WHERE id IN (2, 3)  ORDER BY id") == ["22", "30"])
+    _ = try run(3, "3,30")
+    #expect(try here.rows("SELECT v FROM t WHERE id IN (2, 3)  ORDER BY id") == ["20", "30"])
+  }
+
+  @Test func `what an execution laid aside comes back with it, and the later ones behind it`() throws {
+    let here = try TemporaryWarehouse()
+    func run(_ day: Int, _ feed: String) throws -> IngestReport {
+      try here.ingest("\(day).csv", "id,v\n\(feed)\n") {
+        $0.mode = .statefulMerge
+        $0.key = ["id"]
+        $0.execution = "\(day)"
+        $0.badRows = .quarantine
+      }
+    }
+    func expect(_ minimum: Int) throws {
+      var request = AlterRequest("t")
+      request.schemaPath = try file(
+        here, "s.json", #"{"columns":[],"expectations":[{"column":"v","min":\#(minimum)}]}"#)
+      #expect(try here.warehouse.alter(request).outcome == .committed)
+    }
+    #expect(try run(1, "1,1").version == 1)
+    try expect(0)
+    #expect(try run(2, "1,-5\n2,-2\n3,3").rows.rejected == 2)
+    #expect(try run(3, "3,33\n4,-9").rows.rejected == 1)
+    try here.ingest("hand.csv", "id,v\n5,5\n") { $0.mode = .merge }
+    func waiting() throws -> [String] {
+      try here.rows(#"SELECT version, raw, replayed FROM "t@quarantine" ORDER BY version, position"#)
+    }
+    let none = try here.warehouse.replay("t")
+    #expect(none.map(\.waiting) == [2, 1] && none.allSatisfy { $0.report.outcome == .unchanged })
+    #expect(try here.warehouse.describe("t").version == 5)
+
+    try expect(-3)
+    let some = try here.warehouse.replay("t")
+    #expect(some.map(\.waiting) == [1, 1] && some.map(\.rows) == [2, 1])
+    #expect(try here.rows("SELECT id, v FROM t ORDER BY id") == ["1|1", "2|-2", "3|33", "5|5"])
+    #expect(try here.warehouse.executions("t").allSatisfy { $0.status == "active" })
+    // Of version 3 all is said by the run that took its place; a replayed run lays nothing aside again.
+    #expect(try waiting() == ["3|-5|8", "3|-2|8", "4|-9|∅", "8|-5|∅"])
+    #expect(try here.warehouse.replay("t").allSatisfy { $0.report.outcome == .unchanged })
+
+    try expect(-100)
+    #expect(try here.warehouse.replay("t").map(\.waiting) == [0, 0])
+    #expect(
+      try here.rows("SELECT id, v FROM t ORDER BY id") == ["1|-5", "2|-2", "3|33", "4|-9", "5|5"])
+    #expect(try here.warehouse.replay("t").isEmpty && waiting().allSatisfy { !$0.hasSuffix("∅") })
+
+    try expect(0)
+    #expect(try run(4, "9,-1").rows.rejected == 1)
+    try FileManager.default.removeItem(atPath: here.directory + "/4.csv")
+    let refused = try problem { _ = try here.warehouse.replay("t") }
+    #expect(
+      refused.kind == .refused
+        && "\(refused)".contains("varve ingest 4.csv --into t --mode stateful-merge --execution 4 --reingest"))
+    #expect(try here.warehouse.verify().allSatisfy(\.isWhole))
   }
 
   @Test func `a transaction of which one table would not be as expected commits nothing`() throws {

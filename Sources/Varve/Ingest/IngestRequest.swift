@@ -72,6 +72,8 @@ public struct IngestRequest: Sendable {
   public var discardsInterposed = false
   /// Stateful merge: what such versions did to which rows is done again behind the corrected execution.
   public var reappliesInterposed = false
+  /// Commits nothing where so many rows are laid aside again.
+  var rowsLaidAside: Int?
   /// Commits the version without showing it to readers.
   public var holdsPublication = false
   /// Makes the table write-once from its first version on: directories of versions are read-only, and nothing of a version

@@ -117,8 +117,8 @@ extension Ingestion {
     )
   }
 
-  func discardQuarantine(_ ingestion: String) throws {
-    try table.storage.removeIfPresent(Layout.quarantine(ingestion))
+  func discardQuarantine(_ waiting: Prepared) throws {
+    try table.storage.removeIfPresent(Layout.quarantine(waiting.ingestionID, waiting.staging.transaction))
   }
 
   private func metadata(_ plan: IngestPlan) -> TableMetadata {

@@ -184,6 +184,9 @@ final class Ingestion {
     let ground = execution.map(\.ground) ?? base
     let plan = try plan(spool, rowsRead: rowsRead, onto: ground, staging)
     let sources = try sources()
+    if let before = request.rowsLaidAside, spool.quarantine.rowCount >= before {
+      return report(.unchanged, version: base?.version, RowCounts(), try id(sources))
+    }
 
     onEvent(.phase(settings.key.isEmpty ? .sorting : .merging))
     let change = try plan.change(on: ground)

@@ -5,13 +5,14 @@ internal import VarveTables
 
 /// Rows that an ingestion laid aside, from the file that its version names.
 struct QuarantinedRows: Sendable {
-  /// The version that laid them aside, and how it was ingested.
+  /// The version that laid them aside, and what it says of itself.
   var version: Int64
-  var mode: IngestMode?
+  var bookkeeping: Bookkeeping
+  var mode: IngestMode? { IngestMode(rawValue: bookkeeping.mode) }
   /// Relative to the table.
   var path: String
   var rowCount: Int
-  /// The version that each line was committed by later, by its number from 0.
+  /// The version that each line was committed by later, by its number from 0; of an execution that ran again, that run.
   var replayed: [Int: Int64] = [:]
 
   var waiting: [Int] { (0..<rowCount).filter { replayed[$0] == nil } }
@@ -21,10 +22,16 @@ struct QuarantinedRows: Sendable {
     var found: [QuarantinedRows] = []
     for record in try table.log.history(upTo: version, limit: nil).reversed() {
       guard let bookkeeping = record.bookkeeping else { continue }
+      // What an earlier run laid aside goes with its input; one that is replayed as it was says again what it did.
+      guard bookkeeping.details["replayed_from"] == nil else { continue }
+      if bookkeeping.mode == IngestMode.statefulMerge.rawValue {
+        for index in found.indices
+        where found[index].mode == .statefulMerge && found[index].bookkeeping.execution == bookkeeping.execution {
+          for line in found[index].waiting { found[index].replayed[line] = record.version }
+        }
+      }
       if let kept = bookkeeping.details["quarantine"], let path = kept["path"]?.string, let rows = kept["rows"]?.int {
-        found.append(
-          QuarantinedRows(
-            version: record.version, mode: IngestMode(rawValue: bookkeeping.mode), path: path, rowCount: rows))
+        found.append(QuarantinedRows(version: record.version, bookkeeping: bookkeeping, path: path, rowCount: rows))
       }
       if let done = bookkeeping.details["replayed"], let path = done["path"]?.string,
         let index = found.firstIndex(where: { $0.path == path })

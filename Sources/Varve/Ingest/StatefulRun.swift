@@ -201,11 +201,13 @@ extension Ingestion {
     bookkeeping.fingerprint = run.fingerprint
     bookkeeping.base = run.base?.version ?? 0
     let set = try plan.changeSet()
-    try set.set.keep(set.bytes, storage: table.storage, execution: run.key, fingerprint: run.fingerprint)
+    bookkeeping.changeSet = try set.set.keep(
+      set.bytes, storage: table.storage, execution: run.key, fingerprint: run.fingerprint)
 
     let isReplayed = replays(run)
     if !run.later.isEmpty, !isReplayed {
-      bookkeeping.publishes = request.publishesIncomplete && !request.holdsPublication
+      bookkeeping.publishes = bookkeeping.publishes && request.publishesIncomplete
+      bookkeeping.awaitsExecutions = !request.publishesIncomplete
     }
     guard var replay = run.replay, let base = run.base else {
       var change = change
@@ -231,7 +233,7 @@ extension Ingestion {
       for later in run.later {
         try reapply(before: later.record.version)
         guard var kept = later.record.bookkeeping,
-          let set = try ChangeSet(table.storage, execution: later.key, fingerprint: later.fingerprint)
+          let set = try ChangeSet(table.storage, of: later)
         else {
           throw Problem(
             .refused, at: [table.name], "the input of execution \(later.key) was not kept, so it cannot be replayed",
@@ -243,12 +245,14 @@ extension Ingestion {
         // It stands on the step before it now, whatever its own run went back to.
         kept.details["restored_from"] = nil
         kept.publishes = bookkeeping.publishes
-        kept.awaitsChecks = bookkeeping.awaitsChecks
+        kept.awaitsExecutions = false
         try replay.merge(set, bookkeeping: kept)
       }
     }
     try reapply(before: .max)
     var steps = replay.steps
+    // They are shown together or not at all, whatever made them.
+    for index in steps.indices { steps[index].bookkeeping.awaitsChecks = bookkeeping.awaitsChecks }
     steps[steps.count - 1].completes = true
     return steps
   }

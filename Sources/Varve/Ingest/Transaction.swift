@@ -175,7 +175,7 @@ extension Warehouse {
         for ingestion in prepared {
           guard let waiting = ingestion.prepared else { continue }
           try? waiting.staging.abandon()
-          try? ingestion.discardQuarantine(waiting.ingestionID)
+          try? ingestion.discardQuarantine(waiting)
         }
       }
       throw error

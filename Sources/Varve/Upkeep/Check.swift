@@ -90,10 +90,15 @@ extension Warehouse {
   /// What versions that readers are not shown wait for.
   private func waits(_ table: Table, after shown: Int64, upTo head: Int64) throws -> Waiting {
     var waiting = Waiting.forNobody
+    var awaitsExecutions = false
     guard shown < head else { return waiting }
     for version in (shown + 1)...head {
       guard let bookkeeping = try table.log.entry(existing: version).bookkeeping else { continue }
       if bookkeeping.awaitsChecks { waiting = .forChecks } else if !bookkeeping.publishes { return .forSomebody }
+      awaitsExecutions = awaitsExecutions || bookkeeping.awaitsExecutions
+    }
+    if awaitsExecutions, try !ExecutionState(table.log.history(upTo: head, limit: nil)).stale.isEmpty {
+      return .forSomebody
     }
     return waiting
   }
@@ -125,5 +130,11 @@ extension Bookkeeping {
   var awaitsChecks: Bool {
     get { details["awaits_checks"]?.boolean ?? false }
     set { details["awaits_checks"] = newValue ? true : nil }
+  }
+
+  /// Whether readers are to see the version only when the executions that it made stale have run again.
+  var awaitsExecutions: Bool {
+    get { details["awaits_executions"]?.boolean ?? false }
+    set { details["awaits_executions"] = newValue ? true : nil }
   }
 }

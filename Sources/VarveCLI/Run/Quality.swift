@@ -36,13 +36,11 @@ extension Session {
       try output.writeLine("\(table): nothing is laid aside")
     } else {
       for report in reports {
-        let rows = report.report.rows
-        let fits = rows.read - rows.rejected
         let became =
           report.report.outcome == .committed
-          ? "version \(report.report.version ?? 0), \(fits) fit now" : "none fits yet"
+          ? "version \(report.report.version ?? 0), \(report.rows - report.waiting) fit now" : "none fits yet"
         try output.writeLine(
-          "\(table): of \(rows.read) laid aside in version \(report.version): \(became), \(report.waiting) stay")
+          "\(table): of \(report.rows) laid aside in version \(report.version): \(became), \(report.waiting) stay")
       }
     }
     for report in reports { try complain(of: report.report) }

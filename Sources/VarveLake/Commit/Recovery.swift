@@ -50,10 +50,12 @@ struct Recovery {
       guard let lock = try storage.lock(path, isDirectory: true, waits: false) else { continue }
       defer { withExtendedLifetime(lock) {} }
       if try belongsToDecision(path) { continue }
+      var isRecorded = false
       for draft in try storage.list(path) {
         guard let version = Layout.version(ofLogName: draft) else { continue }
-        try sweepPlaced(version, draft: Layout.join(path, draft))
+        if try sweepPlaced(version, draft: Layout.join(path, draft)) { isRecorded = true }
       }
+      if !isRecorded { try sweepQuarantine(of: name) }
       try storage.removeTree(path)
     }
   }
@@ -77,14 +79,21 @@ struct Recovery {
     }
   }
 
-  /// Removes the directories of that version that the draft was to record, unless the log names them.
-  private func sweepPlaced(_ version: Int64, draft: String) throws {
+  /// What a writer laid aside that never came to record it.
+  private func sweepQuarantine(of transaction: String) throws {
+    for name in try storage.list(Layout.quarantine) where name.contains("-\(transaction).ndjson") {
+      try storage.removeIfPresent(Layout.join(Layout.quarantine, name))
+    }
+  }
+
+  /// Removes the directories of that version that the draft was to record, unless the log names them. Whether it does.
+  private func sweepPlaced(_ version: Int64, draft: String) throws -> Bool {
     // A draft that was cut off was never synced, so nothing was placed for it.
     guard let bytes = try storage.read(draft),
       let entry = try? LogEntry(version: version, bytes: bytes, modificationTime: 0, place: [table.name])
-    else { return }
+    else { return false }
     let recorded = try log.entry(version)?.sha256
-    guard recorded != entry.sha256 else { return }
+    guard recorded != entry.sha256 else { return true }
     let kept = Set(try log.entry(version).map(Recovery.directories)?.map(ExactText.init) ?? [])
     for directory in Recovery.directories(entry) where !kept.contains(ExactText(directory)) {
       guard Layout.version(ofDirectoryName: Layout.name(directory)) == version else { continue }
@@ -95,6 +104,7 @@ struct Recovery {
         parent = Layout.parent(parent)
       }
     }
+    return false
   }
 
   /// The directories that an entry of ours placed.

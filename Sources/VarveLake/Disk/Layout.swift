@@ -21,7 +21,10 @@ package enum Layout {
   package static let states = "_varve/state"
   package static let quarantine = "_varve/quarantine"
   /// The rows that an ingestion laid aside.
-  package static func quarantine(_ ingestion: String) -> String { "\(quarantine)/\(ingestion).ndjson" }
+  /// Each attempt has a file of its own, which nobody else names or takes back.
+  package static func quarantine(_ ingestion: String, _ transaction: String) -> String {
+    "\(quarantine)/\(ingestion)-\(transaction).ndjson"
+  }
   package static let trash = "_varve/trash"
   /// What was deliberately removed, so that it can be told from what is lost.
   package static let vacuums = "_varve/vacuums"

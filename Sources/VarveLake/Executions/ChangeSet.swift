@@ -54,19 +54,31 @@ package struct ChangeSet: Sendable {
   private static let documentName = "change-set.json"
   private static let pieceBytesMax = 4 << 20
 
-  /// Writes it, durably. The document is written last: without it the change set is not there. One that is there stays.
+  /// Writes it, durably, and returns the name under which it lies: the fingerprint, unless rows lie there that the same
+  /// feed had when the table took others of it. The document is written last: without it the change set is not there.
   package func keep(
     _ bytes: any ByteSource, storage: Storage, execution: ExecutionKey, fingerprint: String
-  ) throws {
+  ) throws -> String {
     let directory = Layout.changeSet(execution.description, fingerprint)
     let document = Layout.join(directory, ChangeSet.documentName)
     let draft = document + ".tmp"
-    if try storage.exists(document) {
+    try storage.makeDirectories(directory)
+    // Somebody may run the same execution at once.
+    let lock = try storage.lock(directory, isDirectory: true, waits: true)
+    defer { withExtendedLifetime(lock) {} }
+    let names = [directory, Layout.parent(directory), Layout.changeSets]
+    if let there = try storage.read(document) {
+      let sha256 = try ChangeSet.digest(bytes)
+      if let kept = ChangeSet.rows(toldBy: there), kept.sha256 != sha256 {
+        return try keep(
+          bytes, storage: storage, execution: execution,
+          fingerprint: Digest.sha256(Array("\(fingerprint) \(sha256)".utf8)))
+      }
       // Whoever wrote it may have died before its draft was gone and its names were durable.
       try storage.removeIfPresent(draft)
-      return try storage.sync(directories: [directory, Layout.parent(directory), Layout.changeSets])
+      try storage.sync(directories: names)
+      return fingerprint
     }
-    let made = try storage.makeDirectories(directory)
     let data = Layout.join(directory, ChangeSet.dataName)
     try storage.removeIfPresent(data)
     let file = try storage.create(data)
@@ -82,9 +94,21 @@ package struct ChangeSet: Sendable {
     try file.sync()
     try storage.removeIfPresent(draft)
     try storage.write(draft, json(sha256: digest.finish(), byteCount: offset).bytes(), isSealed: true)
-    guard try storage.link(draft, as: document) else { return }
+    _ = try storage.link(draft, as: document)
     try storage.removeIfPresent(draft)
-    try storage.sync(directories: [directory] + made)
+    try storage.sync(directories: names)
+    return fingerprint
+  }
+
+  private static func digest(_ bytes: any ByteSource) throws -> String {
+    let digest = Digest()
+    var offset = 0
+    while offset < bytes.byteCount {
+      let piece = try bytes.read(at: offset, count: min(pieceBytesMax, bytes.byteCount - offset))
+      digest.update(piece)
+      offset += piece.count
+    }
+    return digest.finish()
   }
 
   private func json(sha256: String, byteCount: Int) -> JSONValue {
@@ -114,13 +138,13 @@ package struct ChangeSet: Sendable {
     return (dataName, byteCount, sha256)
   }
 
-  static func document(execution: String, fingerprint: String) -> String {
-    Layout.join(Layout.changeSet(execution, fingerprint), documentName)
+  static func document(execution: String, name: String) -> String {
+    Layout.join(Layout.changeSet(execution, name), documentName)
   }
 
   /// The change set that was kept for a run; nil where none is.
-  package init?(_ storage: Storage, execution: ExecutionKey, fingerprint: String) throws {
-    let directory = Layout.changeSet(execution.description, fingerprint)
+  package init?(_ storage: Storage, of run: ExecutionState.Run) throws {
+    let directory = Layout.changeSet(run.key.description, run.changeSet)
     guard let bytes = try storage.read(Layout.join(directory, ChangeSet.documentName)) else { return nil }
     let place = [storage.path, directory]
     guard let json = try? JSONValue(parsing: bytes), let format = json["format"]?.int,

@@ -13,6 +13,8 @@ package struct ExecutionState: Sendable {
     /// The version whose content it was merged into.
     package var base: Int64 { record.bookkeeping?.base ?? 0 }
     package var fingerprint: String { record.bookkeeping?.fingerprint ?? "" }
+    /// Under which its change set is kept.
+    package var changeSet: String { record.bookkeeping?.changeSet ?? "" }
   }
 
   package enum Status: String, Sendable {

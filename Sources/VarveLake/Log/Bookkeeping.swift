@@ -56,6 +56,12 @@ package struct Bookkeeping: Hashable, Sendable {
     self.details = details
   }
 
+  /// The name under which the input of an execution is kept: its fingerprint, where nothing else is said.
+  package var changeSet: String? {
+    get { details["change_set"]?.string ?? fingerprint }
+    set { details["change_set"] = newValue == fingerprint ? nil : newValue.map(JSONValue.string) }
+  }
+
   /// `commitInfo.operation`: only words that every engine knows.
   package enum Operation: String, Sendable {
     case write = "WRITE"

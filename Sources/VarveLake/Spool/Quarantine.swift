@@ -22,7 +22,7 @@ package final class QuarantineDraft {
   package func keep(_ storage: Storage, ingestion: String) throws -> ManifestReference? {
     guard rowCount > 0 else { return nil }
     let bytes = try lines()
-    let path = Layout.quarantine(ingestion)
+    let path = Layout.quarantine(ingestion, staging.transaction)
     try storage.makeDirectories(Layout.quarantine)
     try storage.replace(path, bytes, draft: path + ".tmp")
     return ManifestReference(path: path, sha256: Digest.sha256(bytes))
@@ -30,7 +30,7 @@ package final class QuarantineDraft {
 
   /// Takes back what `keep` wrote, where the commit did not come about.
   package func discard(_ storage: Storage, ingestion: String) throws {
-    if rowCount > 0 { try storage.removeIfPresent(Layout.quarantine(ingestion)) }
+    if rowCount > 0 { try storage.removeIfPresent(Layout.quarantine(ingestion, staging.transaction)) }
   }
 
   func add(_ raw: RawBatch, rows: [Int], rejections typed: [TypedColumn]) throws {

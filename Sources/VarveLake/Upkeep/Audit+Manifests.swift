@@ -89,9 +89,9 @@ extension Audit {
   /// The input that was kept of an execution, by which it can be replayed.
   private func takeChangeSet(_ entry: LogEntry) throws {
     guard let bookkeeping = entry.bookkeeping, bookkeeping.mode == ExecutionState.mode,
-      let execution = bookkeeping.execution, let fingerprint = bookkeeping.fingerprint
+      let execution = bookkeeping.execution, let name = bookkeeping.changeSet
     else { return }
-    let path = ChangeSet.document(execution: execution, fingerprint: fingerprint)
+    let path = ChangeSet.document(execution: execution, name: name)
     guard LogPath.isSafe(path), changeSets.insert(ExactText(path)).inserted else { return }
     guard let bytes = try storage.read(path) else {
       let removed = vacuumed[ExactText(path)] != nil

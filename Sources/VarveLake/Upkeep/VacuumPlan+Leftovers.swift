@@ -4,9 +4,9 @@ internal import VarveTables
 extension VacuumPlanning {
   /// Inputs of executions that none of those that may run again would replay.
   func changeSets() throws -> [VacuumPlan.File] {
-    let needed = Set(try runs().map { ExactText(Layout.changeSet($0.key.description, $0.fingerprint)) })
+    let needed = Set(try runs().map { ExactText(Layout.changeSet($0.key.description, $0.changeSet)) })
     let all = Set(
-      try ExecutionState(table.history()).runs.map { ExactText(Layout.changeSet($0.key.description, $0.fingerprint)) })
+      try ExecutionState(table.history()).runs.map { ExactText(Layout.changeSet($0.key.description, $0.changeSet)) })
     var files: [VacuumPlan.File] = []
     for execution in try storage.list(Layout.changeSets) {
       for fingerprint in try storage.list(Layout.join(Layout.changeSets, execution)) {

@@ -341,6 +341,8 @@ def test_a_delivery_that_stopped_is_resumed(place, chromium):
         # On the page of all work; now the shop has opened.
         (warehouse.path / "varve.json").write_text(json.dumps({"targets": {"shop": shop(url)}}))
         go(seen, service, "#/work")
+        # Not the one among what is under way.
+        stopped = page.locator("h2:text-is('Deliveries') + div article:has-text('to shop')")
         stopped.get_by_role("button", name="Resume stock@").click()
         expect(stopped.locator(".chip")).to_have_text("complete")
         expect(stopped.get_by_role("button")).to_have_count(0)

@@ -101,7 +101,7 @@ private final class Rerunning {
       try act()
       let differences = try copy.differences(at: entry.version)
       if differences.isEmpty {
-        copy.accept(entry.version)
+        try copy.accept(entry.version)
         return (.same, [])
       }
       try copy.reject()

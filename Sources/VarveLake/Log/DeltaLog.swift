@@ -39,6 +39,24 @@ package struct DeltaLog: Sendable {
     return entry
   }
 
+  /// Refuses an entry that is not the one that the entry after it was committed on.
+  func check(_ entry: LogEntry, before next: LogEntry) throws {
+    guard let told = next.bookkeeping?.previousEntry, told != entry.sha256 else { return }
+    throw Problem(
+      .damaged, at: place, "the log entries of versions \(entry.version) and \(next.version) do not fit together",
+      advice: "run varve verify")
+  }
+
+  /// Refuses an entry that is not the one that the proxy names: the newest has none after it that would tell.
+  func checkShown(_ entry: LogEntry) throws {
+    guard let proxy = try? Proxy.read(storage) else { return }
+    let told = [(proxy.version, proxy.entrySHA256)] + (proxy.newest.map { [($0.version, $0.entrySHA256)] } ?? [])
+    guard told.contains(where: { $0.0 == entry.version && $0.1 != entry.sha256 }) else { return }
+    throw Problem(
+      .damaged, at: place, "the log entry of version \(entry.version) is not the one that the proxy names",
+      advice: "run varve verify")
+  }
+
   /// The SHA-256 of an entry, or nil where there is none. One that names many files is not read for it, where the entry
   /// after it says what it is.
   func digest(ofEntry version: Int64) throws -> String? {

@@ -73,8 +73,11 @@ extension DeltaLog {
   /// Entries from `head` down to the newest state block, then the blocks, until `body` has enough.
   func visit(downFrom head: Int64, _ body: (HistorySource) throws -> Bool) throws {
     var block = try StateBlock.newest(atOrBefore: head, self)
+    var next: LogEntry?
     for version in stride(from: head, to: block?.version ?? -1, by: -1) {
       guard let entry = try entry(version) else { break }
+      if let next { try check(entry, before: next) } else { try checkShown(entry) }
+      next = entry
       guard try body(.entry(entry)) else { return }
     }
     while let current = block {

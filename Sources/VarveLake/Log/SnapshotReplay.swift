@@ -21,11 +21,14 @@ extension DeltaLog {
     if replay.version < version {
       for number in (replay.version + 1)...version {
         let entry = try entry(existing: number)
+        if let last { try check(last, before: entry) }
         try replay.apply(entry)
         last = entry
       }
     }
-    return try replay.finish(last ?? entry(existing: version), storage: storage, place: place)
+    let newest = try last ?? entry(existing: version)
+    try checkShown(newest)
+    return try replay.finish(newest, storage: storage, place: place)
   }
 }
 

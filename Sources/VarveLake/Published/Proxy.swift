@@ -124,6 +124,7 @@ package struct Proxy: Hashable, Sendable {
     past["newest"] = nil
     past["timestamp"] = JSONValue(timestamp)
     past["reason"] = .string(reason)
+    past["sha256"] = .string(Digest.sha256(JSONValue.object(past).bytes()))
     try storage.makeDirectories(Layout.proxyHistory)
     let path = Layout.proxyPast(next.ordinal)
     // A crash may have left the record of an act that was never done.
@@ -136,17 +137,38 @@ package struct Proxy: Hashable, Sendable {
   /// The proxy's own history, oldest first. Without a proxy that can be read (`isWhole`) all that is there.
   package static func history(_ storage: Storage, isWhole: Bool = true) throws -> [Past] {
     let current = isWhole ? try read(storage)?.ordinal ?? 0 : Int64.max
-    return try storage.list(Layout.proxyHistory).compactMap { name in
-      guard Layout.version(ofLogName: name) != nil,
-        let bytes = try storage.read(Layout.join(Layout.proxyHistory, name)),
-        let json = try? JSONValue(parsing: bytes), let ordinal = json["ordinal"]?.int64,
-        ordinal <= current, let mode = json["mode"]?.string.flatMap(Mode.init(rawValue:)),
-        let version = json["version"]?.int64
-      else { return nil }
-      return Past(
-        ordinal: ordinal, mode: mode, version: version, entrySHA256: json["entry"]?.string ?? "",
-        timestamp: json["timestamp"]?.int64 ?? 0, reason: json["reason"]?.string ?? "",
-        heldFor: json["held_for"]?.int64)
-    }
+    return try storage.list(Layout.proxyHistory).compactMap(Layout.version(ofLogName:)).filter { $0 <= current }
+      .compactMap { ordinal in
+        let path = Layout.proxyPast(ordinal)
+        guard let bytes = try storage.read(path) else { return nil }
+        guard let past = Past(bytes), past.ordinal == ordinal else {
+          throw Problem(
+            .damaged, at: [storage.path, path], "is not what was written", advice: "put it back from a copy")
+        }
+        return past
+      }
+  }
+}
+
+extension Proxy.Past {
+  private static let membersUndigested: Set<String> = [
+    "format", "table", "mode", "version", "entry", "ordinal", "held_for", "timestamp", "reason",
+  ]
+
+  /// Nil where it is not what was written. The first ones had no digest.
+  init?(_ bytes: [UInt8]) {
+    guard let json = try? JSONValue(parsing: bytes), let members = json.object?.members, json.bytes() == bytes,
+      let ordinal = json["ordinal"]?.int64, let mode = json["mode"]?.string.flatMap(Proxy.Mode.init(rawValue:)),
+      let version = json["version"]?.int64
+    else { return nil }
+    let rest = JSONObject(members.dropLast().map { ($0.key, $0.value) })
+    guard
+      members.allSatisfy({ Proxy.Past.membersUndigested.contains($0.key) })
+        || members.last?.key == "sha256"
+          && members.last?.value.string == Digest.sha256(JSONValue.object(rest).bytes())
+    else { return nil }
+    self.init(
+      ordinal: ordinal, mode: mode, version: version, entrySHA256: json["entry"]?.string ?? "",
+      timestamp: json["timestamp"]?.int64 ?? 0, reason: json["reason"]?.string ?? "", heldFor: json["held_for"]?.int64)
   }
 }

@@ -14,10 +14,8 @@ extension Audit {
     }
     for name in try storage.list(Layout.proxyHistory) where Layout.version(ofLogName: name) != nil {
       let path = Layout.join(Layout.proxyHistory, name)
-      guard let bytes = try storage.read(path), let json = try? JSONValue(parsing: bytes),
-        let version = json["version"]?.int64, let entry = json["entry"]?.string
-      else { continue }
-      testify(version, entry, path)
+      guard let bytes = try storage.read(path), let past = Proxy.Past(bytes) else { continue }
+      testify(past.version, past.entrySHA256, path)
     }
     for name in try storage.list(Layout.states) {
       guard let version = Layout.version(ofLogName: name), let block = try StateBlock.read(version, log) else {

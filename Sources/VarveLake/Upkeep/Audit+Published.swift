@@ -35,9 +35,11 @@ extension Audit {
       let isExtended = bytes.count > proxy.bytes.count && bytes.starts(with: proxy.bytes)
       return try wrong(isExtended ? .extended : .altered, "does not hold what was written")
     }
-    let past = try Proxy.history(storage)
-    let last = past.last { $0.ordinal == proxy.ordinal }
-    if proxy.mode == .pinned || last?.mode == .pinned, last?.mode != proxy.mode || last?.version != proxy.version {
+    let past = try? Proxy.history(storage)
+    let last = past?.last { $0.ordinal == proxy.ordinal }
+    if past != nil, proxy.mode == .pinned || last?.mode == .pinned,
+      last?.mode != proxy.mode || last?.version != proxy.version
+    {
       return try wrong(.contradictory, "shows otherwise than its own history says")
     }
     let behind = entries.count { $0.key > proxy.version && $0.value.isOurs }
@@ -48,12 +50,28 @@ extension Audit {
     }
   }
 
+  /// What was published when, up to what the proxy counts: a crash may have left the record of an act behind it.
+  func checkPublications() throws {
+    let current = (try? Proxy.read(storage)?.ordinal) ?? .max
+    for name in try storage.list(Layout.proxyHistory) {
+      let path = Layout.join(Layout.proxyHistory, name)
+      guard let ordinal = Layout.version(ofLogName: name), ordinal <= current, let bytes = try storage.read(path)
+      else { continue }
+      report.fileCount += 1
+      report.byteCount += bytes.count
+      if Proxy.Past(bytes)?.ordinal != ordinal {
+        find(bytes.last == UInt8(ascii: "}") ? .altered : .truncated, path, "does not hold what was written")
+      }
+    }
+  }
+
   /// The proxy as the last deliberate publication left it, or as none was; the next writer lets it follow the log.
   ///
   /// Nil where the record of that act is not in keeping with the log.
   private func rebuiltProxy() throws -> Remedy? {
     guard isSumKnown, let metadata, first == 0 else { return nil }
-    let last = try Proxy.history(storage, isWhole: false).last
+    guard let past = try? Proxy.history(storage, isWhole: false) else { return nil }
+    let last = past.last
     if let last, entries[last.version]?.sha256 != last.entrySHA256 { return nil }
     var version = last?.version ?? 0
     var mode = last?.mode ?? .follow

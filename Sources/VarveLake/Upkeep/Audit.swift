@@ -115,6 +115,7 @@ package final class Audit {
     try replay()
     try judgeManifests()
     try checkProxy()
+    try checkPublications()
     try checkShards()
     try checkStates()
     try checkTags()

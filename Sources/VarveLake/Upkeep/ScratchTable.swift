@@ -48,8 +48,13 @@ package final class ScratchTable {
     adopted = version - 1
   }
 
-  /// The version was made again as it was.
-  package func accept(_ version: Int64) { adopted = version }
+  /// The version was made again as it was. Its entry becomes the original's, whose digest the next one names.
+  package func accept(_ version: Int64) throws {
+    let copy = try scratch.prepare(original.name)
+    try forgetDerived(copy.storage)
+    for number in (adopted + 1)...version { try takeOver(number, into: copy.storage) }
+    adopted = version
+  }
 
   /// Takes away what was made after the versions that are as the original's.
   package func reject() throws {
@@ -95,6 +100,7 @@ package final class ScratchTable {
       }
     }
     let bytes = try file.read(at: 0, count: file.byteCount)
+    try storage.removeIfPresent(Layout.logEntry(version))
     try storage.write(Layout.logEntry(version), bytes, modificationMilliseconds: file.modificationMilliseconds)
   }
 

@@ -43,6 +43,7 @@ struct CellClassifier {
         if number.isInteger {
           add(number.significantDigits > 15 ? .longNumber : .integer)
         } else {
+          if number.fractionDigits == 3, (1...3).contains(number.integerDigits), !number.hasExponent { add(.groupLike) }
           // Nobody's identifier has a point; but digits beyond a double are kept as they are spelled.
           add(isDouble(number, text, point: options.point) ? .fraction : .longNumber)
         }

@@ -61,6 +61,7 @@ extension InferringTyping {
     var firstInteger = 0
     var fractions = 0
     var firstFraction = 0
+    var groupLike = 0
     var integerDigits = 0
     var scale = 0
     var spellings = Spellings()
@@ -93,6 +94,7 @@ extension InferringTyping {
               } else {
                 if fractions == 0 { firstFraction = row }
                 fractions += 1
+                if isUntyped, short.fractionDigits == 3, (1...3).contains(short.integerDigits) { groupLike += 1 }
               }
               integerDigits = max(integerDigits, short.integerDigits)
               scale = max(scale, short.scale)
@@ -138,6 +140,7 @@ extension InferringTyping {
     guard isBorneOut else { return nil }
     evidence.add(.integer, count: integers, first: source.witness(firstInteger))
     evidence.add(.fraction, count: fractions, first: source.witness(firstFraction))
+    evidence.add(.groupLike, count: groupLike, first: source.witness(firstFraction))
     evidence.addDigits(integer: integerDigits, scale: scale)
     return TypedColumn(column: Column(.double, .double(values), validity: validity), spellings: spellings)
   }

@@ -12,6 +12,8 @@ package struct TypeEvidence: Sendable {
     case largeInteger
     /// Any other number: with a point or an exponent, or beyond int64.
     case fraction
+    /// A fraction that may be a thousands separator: `1.000`, `123.456`.
+    case groupLike
     /// One that no double holds: the shortest text of the nearest one is another number.
     case noDouble
     case date
@@ -137,7 +139,8 @@ extension TypeEvidence {
     switch type {
     case .boolean: return all("are true or false") + emptied
     case .int64: return all("are whole numbers") + emptied
-    case .double: return some(.fraction, "has a fraction or an exponent", "have a fraction or an exponent") + emptied
+    case .double:
+      return some(.fraction, "has a fraction or an exponent", "have a fraction or an exponent") + suspicion + emptied
     case .decimal: return beyondDouble + emptied
     case .date: return all("are dates") + emptied
     case .timestamp:
@@ -172,13 +175,17 @@ extension TypeEvidence {
         + " beside fractions"
   }
 
+  private var suspicion: String {
+    count(.groupLike) == count(.fraction) ? "; if thousands are grouped so, declare \"grouping\" in a schema file" : ""
+  }
+
   private var emptied: String {
     has(.quotedEmpty) ? "; \(grouped(count(.quotedEmpty))) empty in quotes count as null" : ""
   }
 
   /// Values of the column; facts that say more about a value already counted are left out.
   private var valueCount: Int {
-    counts.reduce(0, +) - count(.largeInteger) - count(.noDouble) - count(.quotedEmpty)
+    counts.reduce(0, +) - count(.largeInteger) - count(.groupLike) - count(.noDouble) - count(.quotedEmpty)
   }
 
   private func all(_ what: String) -> String {

@@ -64,6 +64,6 @@ extension TypeEvidence {
 
   /// Numbers that only their length made text: the table's type says that they are numbers.
   private var isOnlyLongNumbers: Bool {
-    Fact.allCases.allSatisfy { [.quotedEmpty, .integer, .fraction, .longNumber].contains($0) || !has($0) }
+    Fact.allCases.allSatisfy { [.quotedEmpty, .integer, .fraction, .groupLike, .longNumber].contains($0) || !has($0) }
   }
 }

@@ -66,6 +66,20 @@ import VarveTables
       ])
   }
 
+  @Test func `numbers that are shown with zeros in front stay numbers, and are remarked on`() throws {
+    let archive = WorkbookArchive(
+      rows: row("ean", "zip", "n") + """
+        <row><c s="1"><v>400638133393</v></c><c s="2"><v>12345</v></c><c s="3"><v>7</v></c></row>
+        """, formats: ["0000000000000", "00000", "0"])
+    let feed = try archive.feed()
+    #expect(try batches(feed).flatMap(\.lines) == ["2: number 400638133393 | number 12345 | number 7"])
+    #expect(
+      feed.remarks == [
+        "sheet \"S\": numbers in \"ean\" are shown with zeros in front (format 0000000000000), "
+          + "which are no part of them: make the column text in the workbook to have them"
+      ])
+  }
+
   @Test(arguments: ["", "<!-- read by the XML parser -->"])
   func `a formula of which the workbook keeps no value is an error, and no header`(unusual: String) throws {
     let formulas = [

@@ -49,6 +49,18 @@ import Varve
     #expect(try here.rows("SELECT n, empty FROM t") == ["1|∅", "2|x"])
   }
 
+  @Test func `fractions that may be thousands are suspected where they widen a column`() throws {
+    let here = try TemporaryWarehouse()
+    let hint = "declare \"grouping\""
+    try here.ingest("a.csv", "id,n\n1,999\n")
+    let report = try here.ingest("b.csv", "id,n\n2,1.000\n3,5\n4,123.456\n") { $0.mode = .append }
+    #expect(report.remarks.contains { $0.contains("widens from int64 to double") && $0.contains(hint) })
+    for other in ["0.125", "1.5", "1.000\n6,1.25", "1234.567"] {
+      let preview = try here.warehouse.preview(try here.feed("c.csv", "id,n\n5,\(other)\n"))
+      #expect(!preview.columns[1].reason.contains(hint))
+    }
+  }
+
   @Test func `a header that only cleans to a column's name is taken for it, and a remark says so`() throws {
     let here = try TemporaryWarehouse()
     try here.ingest("a.csv", "id,a_b,Größe (cm)\n1,x,5\n")

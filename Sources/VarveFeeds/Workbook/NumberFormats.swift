@@ -3,6 +3,8 @@ import VarveTables
 /// What a number in a cell means, by the number format of its style.
 enum NumberMeaning: UInt8 {
   case number
+  /// A number whose format is nothing but zeros, so that it is shown with zeros in front: `00000`.
+  case zeros
   case date
   case dateTime
   case time
@@ -14,9 +16,12 @@ enum NumberMeaning: UInt8 {
 struct NumberFormats {
   /// One per cell style; nil without a styles part, when every number is just one.
   private(set) var meanings: [NumberMeaning]?
+  /// How many digits the styles show that mean `zeros`.
+  private(set) var digitsShown: [Int: Int] = [:]
 
   static func read(_ part: String, in parts: ZipParts) throws -> NumberFormats {
     var declared: [Int: NumberMeaning] = [:]
+    var zeros: [Int: Int] = [:]
     var styles: [Int] = []
     let stylesMax = 1 << 20
     try XMLElements.read(part, in: parts) { path, attributes in
@@ -25,6 +30,7 @@ struct NumberFormats {
       case ("numFmts", "numFmt"):
         if let id = attributes["numFmtId"].flatMap({ Int($0) }), let code = attributes["formatCode"] {
           declared[id] = meaning(ofCode: code)
+          if declared[id] == .zeros { zeros[id] = code.utf8.count }
         }
       case ("cellXfs", "xf"):
         guard styles.count < stylesMax else {
@@ -35,7 +41,11 @@ struct NumberFormats {
       }
     }
     // A file may declare formats after the styles that use them, and anew those that are built in.
-    return NumberFormats(meanings: styles.map { declared[$0] ?? meaning(ofBuiltIn: $0) })
+    var formats = NumberFormats(meanings: styles.map { declared[$0] ?? meaning(ofBuiltIn: $0) })
+    for (style, format) in styles.enumerated() where declared[format] == .zeros {
+      formats.digitsShown[style] = zeros[format]
+    }
+    return formats
   }
 
   /// The formats that have a number and no code; 27 to 36 and 50 to 58 are dates of East Asian editions.
@@ -53,6 +63,7 @@ struct NumberFormats {
   ///
   /// Quoted and escaped characters, colours, conditions and locales say nothing; `m` is minutes next to hours or seconds.
   static func meaning(ofCode code: String) -> NumberMeaning {
+    if code.utf8.count > 1, code.utf8.allSatisfy({ $0 == UInt8(ascii: "0") }) { return .zeros }
     var hasDate = false
     var hasTime = false
     /// An `m` that is months unless seconds follow.

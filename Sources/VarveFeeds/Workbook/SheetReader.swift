@@ -31,7 +31,7 @@ final class SheetReader {
     walk = .allocate(capacity: 1)
     walk.initialize(
       to: SheetWalk(
-        limits: workbook.parts.limits, strings: strings.table, meanings: workbook.formats.meanings,
+        limits: workbook.parts.limits, strings: strings.table, formats: workbook.formats,
         from1904: workbook.numbersDatesFrom1904))
     parser = XMLPushParser(
       state: walk, limits: workbook.parts.limits.xml,
@@ -66,6 +66,8 @@ final class SheetReader {
 
   var hiddenRows: Int { walk.pointee.hiddenRows }
   var hiddenColumns: Int { walk.pointee.hiddenColumns }
+  /// Columns with numbers that are shown with zeros in front, and how many digits their format shows.
+  var digitsShown: [Int: Int] { walk.pointee.digitsShown }
   /// Complete once the sheet is finished, for they stand behind the cells.
   var mergedRanges: [MergedRange] { walk.pointee.mergedRanges }
 

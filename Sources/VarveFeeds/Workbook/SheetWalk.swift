@@ -7,6 +7,8 @@ struct SheetWalk {
   private(set) var hiddenRows = 0
   private(set) var hiddenColumns = 0
   private(set) var mergedRanges: [MergedRange] = []
+  /// Columns with numbers that are shown with zeros in front, and how many digits their format shows.
+  private(set) var digitsShown: [Int: Int] = [:]
   private(set) var problem: (cell: String?, what: String)?
   /// While set, a wrong cell is only noted, for what is read can be taken back.
   var isTentative = false
@@ -14,6 +16,7 @@ struct SheetWalk {
 
   private let limits: WorkbookLimits
   private let strings: SharedStrings.Table
+  private let formats: NumberFormats
   private let meanings: [NumberMeaning]
   /// Without styles a cell may name any.
   private let hasStyles: Bool
@@ -55,11 +58,12 @@ struct SheetWalk {
     let spreadsheet: SpreadsheetNamespaces
   }
 
-  init(limits: WorkbookLimits, strings: SharedStrings.Table, meanings: [NumberMeaning]?, from1904: Bool) {
+  init(limits: WorkbookLimits, strings: SharedStrings.Table, formats: NumberFormats, from1904: Bool) {
     self.limits = limits
     self.strings = strings
-    self.meanings = meanings ?? []
-    hasStyles = meanings != nil
+    self.formats = formats
+    meanings = formats.meanings ?? []
+    hasStyles = formats.meanings != nil
     self.from1904 = from1904
   }
 
@@ -342,7 +346,9 @@ struct SheetWalk {
     let start = page.bytes.count
     if style < meanings.count {
       let meaning = meanings[style]
-      if meaning != .number {
+      if meaning == .zeros {
+        noteZeros(spelling)
+      } else if meaning != .number {
         guard let days = CellNumber.value(spelling) else { return stopAtNumber(spelling) }
         if let kind = SerialDate.append(days, meaning, from1904: from1904, to: &page.bytes) {
           return add(kind, from: start)
@@ -353,6 +359,13 @@ struct SheetWalk {
     }
     guard CellNumber.append(spelling, to: &page.bytes) else { return stopAtNumber(spelling) }
     add(.number, from: start)
+  }
+
+  private mutating func noteZeros(_ spelling: UnsafeBufferPointer<UInt8>) {
+    guard let shown = formats.digitsShown[style], spelling.count < shown,
+      spelling.allSatisfy({ $0 &- UInt8(ascii: "0") <= 9 })
+    else { return }
+    digitsShown[column] = shown
   }
 
   private mutating func stopAtNumber(_ spelling: UnsafeBufferPointer<UInt8>) {

@@ -41,6 +41,8 @@ package final class WorkbookFeed: FeedReader {
   private let readsAll: Bool
   private var sheetsRemaining: ArraySlice<WorkbookOutline.Sheet>
   private var reader: SheetReader?
+  /// The header of the sheet that is being read.
+  private var names: [(column: Int, name: String)] = []
   private let builder: RecordBuilder
   /// How far the page at hand was dealt out.
   private var cellsTaken = 0
@@ -128,6 +130,7 @@ package final class WorkbookFeed: FeedReader {
       remark(sheet, "row \(header.row) is the header; rows above it were passed over, --header-row names another")
     }
     headers.append((sheet.name, header.row))
+    names = header.names
     builder.beginSheet(sheet.name, header: header, merges: merges)
     cellsTaken = header.cellsAbove
     self.reader = reader
@@ -137,6 +140,13 @@ package final class WorkbookFeed: FeedReader {
     self.reader = nil
     if reader.hiddenRows > 0 { remark(reader.sheet, "\(reader.hiddenRows) hidden rows were read") }
     if reader.hiddenColumns > 0 { remark(reader.sheet, "\(reader.hiddenColumns) hidden columns were read") }
+    for (column, name) in names {
+      guard let shown = reader.digitsShown[column] else { continue }
+      remark(
+        reader.sheet,
+        "numbers in \"\(name)\" are shown with zeros in front (format \(String(repeating: "0", count: min(shown, 20)))), "
+          + "which are no part of them: make the column text in the workbook to have them")
+    }
     let headerRow = headers.last?.row ?? 0
     let merged = reader.mergedRanges.count { $0.firstRow > headerRow }
     if merged > 0, !options.fillsMergedCells {

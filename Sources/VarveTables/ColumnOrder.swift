@@ -82,54 +82,6 @@ extension Batch {
     for pair in pairs { columns[pair.here].markDifferent(&equal, rows: rows, other.columns[pair.there], otherRows) }
     return equal
   }
-
-  /// One byte string per row such that comparing the strings byte by byte orders the rows by these columns, and strings
-  /// are equal exactly when all the values are.
-  ///
-  /// Per column: 00 for null, else 01 and the value: integers big-endian with the sign flipped (16 bytes for decimals
-  /// beyond 18 digits), doubles as their order-preserving bits, text with 00 spelled 00 FF and ended by 00 00.
-  package func sortKeys(columns positions: [Int]) -> ByteValues {
-    var keys = ByteValues()
-    keys.ends.reserveCapacity(rowCount)
-    let writers = positions.map { columns[$0] }
-    for row in 0..<rowCount {
-      for column in writers { column.appendSortKey(row, to: &keys.bytes) }
-      keys.ends.append(keys.bytes.count)
-    }
-    return keys
-  }
-}
-
-extension Column {
-  fileprivate func appendSortKey(_ row: Int, to bytes: inout [UInt8]) {
-    if isNull(row) {
-      bytes.append(0)
-      return
-    }
-    bytes.append(1)
-    switch values {
-    case .int64(let values):
-      append(bigEndian: UInt64(bitPattern: values[row]) ^ (1 << 63), to: &bytes)
-    case .int128(let values):
-      let bits = UInt128(bitPattern: values[row]) ^ (1 << 127)
-      append(bigEndian: UInt64(truncatingIfNeeded: bits >> 64), to: &bytes)
-      append(bigEndian: UInt64(truncatingIfNeeded: bits), to: &bytes)
-    case .double(let values):
-      let bits = values[row].bitPattern
-      append(bigEndian: bits >> 63 == 1 ? ~bits : bits | (1 << 63), to: &bytes)
-    case .bytes(let values):
-      for byte in values[row] {
-        bytes.append(byte)
-        if byte == 0 { bytes.append(0xFF) }
-      }
-      bytes.append(0)
-      bytes.append(0)
-    }
-  }
-
-  private func append(bigEndian bits: UInt64, to bytes: inout [UInt8]) {
-    withUnsafeBytes(of: bits.bigEndian) { bytes.append(contentsOf: $0) }
-  }
 }
 
 /// Negative, zero or positive: the order of byte strings.

@@ -55,19 +55,15 @@ private func values(_ column: Column) -> [Value] { (0..<column.count).map { colu
   }
 }
 
-@Test func `rows, sort keys and single values have one order`() {
+@Test func `rows and single values have one order`() {
   var random = Seed()
   for type in types {
     let expected = (0..<60).map { _ in randomValue(type, &random) }
     let actual = column(expected, type)
-    let batch = Batch(Schema([Field("a", type)]), [actual], rowCount: expected.count)
-    let keys = batch.sortKeys(columns: [0])
     for left in expected.indices {
       for right in expected.indices {
         let order = expected[left] < expected[right] ? -1 : (expected[left] == expected[right] ? 0 : 1)
         #expect(actual.compare(left, to: actual, right).signum() == order)
-        let keyOrder = keys[left].lexicographicallyPrecedes(keys[right]) ? -1 : (keys[left] == keys[right] ? 0 : 1)
-        #expect(keyOrder == order, "\(expected[left]) \(expected[right])")
       }
     }
     let rows = Array(expected.indices)
@@ -75,21 +71,6 @@ private func values(_ column: Column) -> [Value] { (0..<column.count).map { colu
     #expect(
       actual.equality(rows: rows, with: actual, rows: shuffled) == rows.map { expected[$0] == expected[shuffled[$0]] })
   }
-}
-
-@Test func `a key of two columns is never mistaken for another`() {
-  let texts: [Value] = [.text("a"), .text("a\u{0}"), .text(""), .null]
-  let schema = Schema([Field("a", .text), Field("b", .text)])
-  var left = Column.empty(.text)
-  var right = Column.empty(.text)
-  for first in texts {
-    for second in texts {
-      left.append(contentsOf: .repeating(first, .text, count: 1))
-      right.append(contentsOf: .repeating(second, .text, count: 1))
-    }
-  }
-  let keys = Batch(schema, [left, right], rowCount: 16).sortKeys(columns: [0, 1])
-  #expect(Set((0..<16).map { Array(keys[$0]) }).count == 16)
 }
 
 @Test func `stored values widen only where they stay the same`() throws {

@@ -222,7 +222,8 @@ final class Ingestion {
     guard !joined.schema.fields.isEmpty || (rowsRead == 0 && !request.allowEmpty) else {
       throw Problem(
         .failed, at: [files[0].name], "the feed has no columns, and no table can be made of it",
-        advice: rowsRead == 0 ? "declare them with --schema" : "leave empty records out, or declare columns with --schema")
+        advice: rowsRead == 0
+          ? "declare them with --schema" : "leave empty records out, or declare columns with --schema")
     }
     guard let spooled = try spool.finish(joined.decisions) else { throw rejected(spool) }
     tell(spool.rejections)

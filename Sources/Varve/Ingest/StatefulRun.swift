@@ -105,7 +105,7 @@ struct StatefulRun {
         ingestion: random.identifier(), operation: .restore, mode: Bookkeeping.alterMode)
       bookkeeping.details["restored"] = JSONValue(base.version)
       try replay.alter(bookkeeping: bookkeeping)
-      ground = try replay.snapshot()
+      ground = replay.snapshot()
     }
     self.replay = replay
   }
@@ -180,7 +180,7 @@ extension Ingestion {
     for count in 0..<Committer.attemptsMax {
       do {
         let versions = try commit(run, steps(of: run, change, plan, bookkeeping), plan.staging, turn)
-        return try report(run, change, versions, bookkeeping.ingestion)
+        return report(run, change, versions, bookkeeping.ingestion)
       } catch is Overtaken {
         if count >= Committer.replansOutsideLockMax, turn == nil { turn = try table.lock() }
         try lookAgain()

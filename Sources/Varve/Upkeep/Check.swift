@@ -47,7 +47,7 @@ extension Warehouse {
   ) throws -> [VarveLake.BrokenExpectation] {
     guard let expectations = try metadata.expectations else { return [] }
     // Rows were held against other rules before, or never.
-    let isWhole = try isWhole || published.map { $0.metadata[.expectations] != metadata[.expectations] } ?? false
+    let isWhole = isWhole || published.map { $0.metadata[.expectations] != metadata[.expectations] } ?? false
     let check = QualityCheck(
       contents, against: try published?.contents(), key: metadata.key, isWhole: isWhole, limits: limits,
       scratch: { try ScratchFile.temporary(random: self.surroundings.random) })

@@ -37,10 +37,10 @@ struct PlanExecution {
     return { try staging.createScratch() }
   }
 
-  /// The feed's rows, those left out aside, by partition and within it in feed order.
-  func feedRowsByPartition(leavingOut leftOut: RowSet = RowSet()) throws -> PartitionedRows {
+  /// The feed's rows by partition and within it in feed order.
+  func feedRowsByPartition() throws -> PartitionedRows {
     try PartitionedRows(
-      sorted(AddedFeedRows(plan, leavingOut: leftOut), by: plan.layout.columns), plan.layout)
+      sorted(AddedFeedRows(plan, leavingOut: RowSet()), by: plan.layout.columns), plan.layout)
   }
 
   /// The feed's rows, those left out aside, by partition and within it by key.

@@ -146,11 +146,17 @@ package final class Table: Sendable {
 
   // MARK: Writing
 
-  /// Makes the directories of a table's bookkeeping, so that files can be staged.
+  /// Makes the directories of a table's bookkeeping, so that files can be staged: a decision over several tables stands
+  /// on their names before there is a log.
   package func prepare() throws {
     try storage.checkOwner()
-    try storage.makeDirectories(Layout.staging)
+    if try storage.exists(Layout.staging), try storage.exists(Layout.log) { return }
+    try storage.makeDurableDirectories(Layout.staging)
   }
+
+  /// Makes the newest version last. Another process may have recorded it, and died before its name in the log was durable:
+  /// so before anybody is told that it is there already.
+  package func sync() throws { try storage.sync(Layout.log) }
 
   /// The table's lock, which its writers hold one after the other.
   package func lock() throws -> FileLock {

@@ -57,7 +57,7 @@ package final class Warehouse: Sendable {
   package func prepare(_ name: String) throws -> Table {
     try TableName.check(name)
     try storage.checkOwner()
-    if try storage.directory(name) == nil, try storage.makeDirectory(name) { try storage.sync() }
+    try storage.makeDurableDirectories(name)
     guard let directory = try storage.directory(name) else {
       throw Problem(.failed, at: [name], "the table's directory was removed meanwhile", advice: "try again")
     }

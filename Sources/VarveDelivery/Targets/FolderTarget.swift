@@ -32,7 +32,7 @@ package final class FolderTarget: DeliveryTarget {
   private static let draftName = ".draft"
 
   package func deliver(_ chunk: Chunk, of delivery: String) throws -> Answer {
-    if try storage.makeDirectory(delivery) { try storage.sync() }
+    if try storage.makeDirectory(delivery) || chunk.number == 0 { try storage.sync() }
     let body = AcknowledgedCallback.body(of: chunk, of: delivery)
     let path = Layout.join(delivery, FolderTarget.name(of: chunk.number))
     if let there = try storage.read(path) {

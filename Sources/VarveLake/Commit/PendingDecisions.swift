@@ -48,7 +48,7 @@ extension Warehouse {
   /// Begins a transaction: takes its mark, after whoever has it. The transaction lasts as long as the lock, and ends
   /// with being carried out or with `end`.
   package func begin(_ id: String) throws -> FileLock {
-    for parent in try storage.makeDirectories(Layout.pendingTransactions) { try storage.sync(parent) }
+    try storage.makeDurableDirectories(Layout.pendingTransactions)
     while true {
       guard let lock = try storage.lock(Layout.pendingTransaction(id), waits: true), lock.isLinked else { continue }
       try storage.sync(Layout.pendingTransactions)
@@ -131,7 +131,7 @@ extension Warehouse {
   /// Ends a transaction without a decision: first its end is noted, then its mark goes. The mark is held.
   package func end(_ id: String, _ end: End?) throws {
     if let end {
-      for parent in try storage.makeDirectories(Layout.endedTransactions) { try storage.sync(parent) }
+      try storage.makeDurableDirectories(Layout.endedTransactions)
       try storage.replace(Layout.endedTransaction(id), end.bytes, draft: Layout.endedTransactionDraft(id))
     }
     try unmarkPending(id)

@@ -94,6 +94,16 @@ extension Storage {
     return changed
   }
 
+  /// As `makeDirectories`, with names that last: each is synced before anything comes into it, so that one that is empty
+  /// may be of a process that died before that, and is synced again.
+  package func makeDurableDirectories(_ path: String) throws {
+    guard !path.isEmpty, try !exists(path) || list(path).isEmpty else { return }
+    let parent = Layout.parent(path)
+    try makeDurableDirectories(parent)
+    _ = try makeDirectory(path)
+    try sync(parent)
+  }
+
   /// Makes one directory. False where the name is taken.
   package func makeDirectory(_ path: String) throws -> Bool {
     try inParent(of: path) { directory, name in

@@ -31,10 +31,13 @@ package final class Storage: Sendable {
     throw storageProblem("open the directory", path)
   }
 
-  /// As `open`, making the directory where it is missing. Its parent must exist.
+  /// As `open`, making the directory where it is missing. Its parent must exist, and is synced before anything comes in.
   package static func create(_ path: String) throws -> Storage {
-    if let storage = try open(path) { return storage }
-    guard mkdir(path, directoryMode) == 0 || errno == EEXIST else { throw storageProblem("make the directory", path) }
+    let present = try open(path)
+    if let present, try !present.list("").isEmpty { return present }
+    guard present != nil || mkdir(path, directoryMode) == 0 || errno == EEXIST else {
+      throw storageProblem("make the directory", path)
+    }
     guard let storage = try open(path) else { throw storageProblem("open the directory", path) }
     if let parent = try open(path + "/..") { try parent.sync() }
     return storage

@@ -61,7 +61,7 @@ package struct IcebergExport {
     var ids = IcebergSchema()
     let walk = try walk(to: head, &ids)
     let partitioning = try IcebergPartitioning(newest.partitionColumns, newest.schema, ids)
-    for directory in try storage.makeDirectories(Layout.icebergMetadata) { try storage.sync(directory) }
+    try storage.makeDurableDirectories(Layout.icebergMetadata)
     var report = Report(path: "", address: "", current: current.version)
     var kept = Set<String>()
     let lines = try snapshots(walk, partitioning, ids, &kept, &report)

@@ -65,7 +65,8 @@ struct StateBlock {
     }
     let bytes = bytes(
       version: last.version, entrySHA256: last.sha256, lines: lines, previous: previous?.version, index: index)
-    try log.storage.makeDirectories(Layout.states)
+    // The hint that names the checkpoint comes after this; who finds it finds the block beside it, too.
+    try log.storage.makeDurableDirectories(Layout.states)
     let path = Layout.state(last.version)
     try log.storage.removeIfPresent(path)
     try log.storage.write(path, bytes, isSealed: true)

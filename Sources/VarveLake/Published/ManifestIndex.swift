@@ -85,7 +85,7 @@ package struct ManifestIndex: Hashable, Sendable {
 
   private static func write(_ drafts: [(sha256: String, bytes: [UInt8])], _ storage: Storage) throws {
     // Also where nothing is to be written: another writer may have died before the shards' names were durable.
-    for parent in try storage.makeDirectories(Layout.proxyShards) { try storage.sync(parent) }
+    try storage.makeDurableDirectories(Layout.proxyShards)
     defer { try? storage.removeEmptyDirectory(Layout.proxyShardDrafts) }
     if !drafts.isEmpty {
       try storage.removeTree(Layout.proxyShardDrafts)

@@ -125,7 +125,7 @@ package struct Proxy: Hashable, Sendable {
     past["timestamp"] = JSONValue(timestamp)
     past["reason"] = .string(reason)
     past["sha256"] = .string(Digest.sha256(JSONValue.object(past).bytes()))
-    try storage.makeDirectories(Layout.proxyHistory)
+    try storage.makeDurableDirectories(Layout.proxyHistory)
     let path = Layout.proxyPast(next.ordinal)
     // A crash may have left the record of an act that was never done.
     try storage.removeIfPresent(path)

@@ -23,7 +23,7 @@ package final class QuarantineDraft {
     guard rowCount > 0 else { return nil }
     let bytes = try lines()
     let path = Layout.quarantine(ingestion, staging.transaction)
-    try storage.makeDirectories(Layout.quarantine)
+    try storage.makeDurableDirectories(Layout.quarantine)
     try storage.replace(path, bytes, draft: path + ".tmp")
     return ManifestReference(path: path, sha256: Digest.sha256(bytes))
   }

@@ -68,7 +68,7 @@ package struct Repair {
       guard case .copy(let source, let sha256)? = finding.remedy else { continue }
       let aside = Layout.join(Layout.trash, sha256)
       if try storage.exists(aside) { continue }
-      for directory in try storage.makeDirectories(Layout.trash) { try storage.sync(directory) }
+      try storage.makeDurableDirectories(Layout.trash)
       _ = try storage.link(source, as: aside)
       isAnyAside = true
     }
@@ -85,7 +85,7 @@ package struct Repair {
     let draft = Layout.join(directory, ".\(Layout.name(path)).tmp")
     switch remedy {
     case .write(let bytes, let isSealed, let milliseconds):
-      for parent in try storage.makeDirectories(directory) { try storage.sync(parent) }
+      try storage.makeDurableDirectories(directory)
       try storage.replace(path, bytes, draft: draft, isSealed: isSealed, modificationMilliseconds: milliseconds)
     case .copy(_, let sha256):
       let aside = Layout.join(Layout.trash, sha256)
@@ -93,7 +93,7 @@ package struct Repair {
         // What lay there is not what its name says; the next audit finds no copy.
         return try storage.removeIfPresent(aside)
       }
-      for parent in try storage.makeDirectories(directory) { try storage.sync(parent) }
+      try storage.makeDurableDirectories(directory)
       try storage.removeIfPresent(draft)
       guard try storage.link(aside, as: draft) else { return }
       try storage.renameOver(draft, to: path)

@@ -62,8 +62,7 @@ package struct Vacuums: Sendable {
     _ files: [File], versions: [ClosedRange<Int64>] = [], undoing undone: Int64? = nil, timestamp: Int64,
     in storage: Storage
   ) throws -> Int64 {
-    let made = try storage.makeDirectories(Layout.vacuums)
-    for directory in made { try storage.sync(directory) }
+    try storage.makeDurableDirectories(Layout.vacuums)
     let number = try (storage.list(Layout.vacuums).compactMap(Layout.version(ofLogName:)).max() ?? -1) + 1
     var json: JSONObject = ["format": JSONValue(format), "timestamp": JSONValue(timestamp)]
     json["versions"] = .array(versions.map { [JSONValue($0.lowerBound), JSONValue($0.upperBound)] })

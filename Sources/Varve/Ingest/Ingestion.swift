@@ -196,6 +196,7 @@ final class Ingestion {
     }
     if execution == nil, let reason = reasonToCommitNothing(change, plan, spool) {
       note(reason)
+      if base != nil { try table.sync() }
       return report(.unchanged, version: base?.version, change.rows, try id(sources))
     }
     return try commit(change, plan, spool, sources, execution)

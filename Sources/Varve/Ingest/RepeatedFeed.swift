@@ -90,6 +90,7 @@ extension Ingestion {
       let version = try RepeatedFeed(table: table, base: base, request: request, settings: settings)
         .version(holding: sources)
     else { return nil }
+    try table.sync()
     return unchanged(in: version, head: base.version, sources)
   }
 

@@ -292,6 +292,7 @@ extension Ingestion {
 
   func report(unchanged run: ExecutionState.Run) throws -> IngestReport {
     note("execution \(run.key) ran with the same input; `--reingest` runs it again")
+    try table.sync()
     return report(.unchanged, version: run.record.version, RowCounts(), try id(sources()))
   }
 

@@ -57,7 +57,11 @@ extension Warehouse {
     try check(transaction)
     let id = transaction.id ?? surroundings.random.identifier()
     let lake = try writable()
-    if try lake.decision(id) != nil { return try outcome(ofTransaction: id) }
+    if try lake.decision(id) != nil {
+      // Whoever carried it out may have died before the end of its mark was durable.
+      try lake.storage.sync(Layout.pendingTransactions)
+      return try outcome(ofTransaction: id)
+    }
     // Held until its end; whoever does the same transaction waits here.
     let mark = try lake.begin(id)
     defer { withExtendedLifetime(mark) {} }

@@ -43,6 +43,7 @@ extension Warehouse {
     let base = try table.snapshot(at: .settled)
     let altered = try AlteredTable(request, base.metadata)
     guard altered.metadata != base.metadata else {
+      try table.sync()
       return ChangeReport(table: request.table, base.version, .unchanged)
     }
     var limits = limits

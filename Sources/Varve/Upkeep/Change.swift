@@ -33,7 +33,10 @@ extension Warehouse {
   ) throws -> ChangeReport {
     let table = try tableToChange(name)
     let base = try table.snapshot(at: .settled)
-    guard let planned = try plan(base) else { return report(name, base.version, .unchanged, RowCounts()) }
+    guard let planned = try plan(base) else {
+      try table.sync()
+      return report(name, base.version, .unchanged, RowCounts())
+    }
     if isDryRun { return report(name, base.version, .planned, planned.change.rows) }
     try table.prepare()
     let staging = try StagingArea(

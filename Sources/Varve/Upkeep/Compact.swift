@@ -66,7 +66,10 @@ extension Warehouse {
         table: name, version: Int(version), outcome: outcome, partitionCount: sizes.partitionCount,
         fileCountBefore: sizes.fileCountBefore, byteCountBefore: sizes.byteCountBefore, remarks: remarks)
     }
-    guard let first = try plan(base) else { return report(base.version, .unchanged) }
+    guard let first = try plan(base) else {
+      try table.sync()
+      return report(base.version, .unchanged)
+    }
     if isDryRun { return report(base.version, .planned) }
     _ = try writable()
     try table.prepare()

@@ -77,6 +77,8 @@ extension Committer {
         try warehouse.end(id, .ofDeadWriter)
         continue
       }
+      // Nothing of it may last longer than the decision, nor any of its versions longer than those before.
+      try warehouse.storage.sync(Layout.transactions)
       var tables: [String: Table] = [:]
       var areas: [String: StagingArea] = [:]
       var locks: [FileLock] = []
@@ -85,6 +87,7 @@ extension Committer {
         let table = try warehouse.prepare(name)
         tables[name] = table
         locks.append(try table.lock())
+        if try table.storage.exists(Layout.log) { try table.sync() }
       }
       for step in decision.steps where areas[step.staging] == nil {
         // Gone when all was recorded and the writer died while it cleaned up.

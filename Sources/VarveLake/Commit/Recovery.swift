@@ -126,9 +126,9 @@ struct Recovery {
         storage, timestamp: clock.milliseconds(), reason: "version \(version) was never recorded")
       proxy = try Proxy.read(storage)
     }
+    // Some other writer made that head, and may have died before it was durable, and before it told the proxy.
+    if proxy.map({ $0.newest?.version ?? $0.version }) != head { try table.sync() }
     guard proxy == nil || (proxy!.mode == .follow && proxy!.version < head) else { return }
-    // Some other writer made that head, and may have died before it was durable.
-    try storage.sync(Layout.log)
     let snapshot = try log.snapshot(at: head)
     guard proxy?.table ?? snapshot.metadata.id == snapshot.metadata.id else {
       throw Problem(

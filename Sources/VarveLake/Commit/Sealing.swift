@@ -60,7 +60,10 @@ struct Sealing {
       let directory = try partition.staged?.directory ?? area.makePartition()
       let staged = Layout.join(area.path, directory)
       let bytes = manifest.bytes
-      try write(Layout.join(staged, Layout.manifestName), bytes, isSynced: syncsSingly)
+      // One of an earlier attempt may be a dead writer's, and was perhaps not synced.
+      let path = Layout.join(staged, Layout.manifestName)
+      try storage.removeIfPresent(path)
+      try storage.write(path, bytes, isSealed: true, isSynced: syncsSingly)
       if syncsSingly { try storage.sync(staged) }
       directories.append((staged, partition.directory))
       let target = Layout.versionDirectory(partition: partition.directory, version: version)
@@ -77,18 +80,6 @@ struct Sealing {
     return Sealed(
       version: version, entry: entry.entry, draft: draft, directories: directories, baseIndex: index,
       metadata: metadata)
-  }
-
-  /// A manifest of an earlier attempt is kept where it says the same.
-  private func write(_ path: String, _ bytes: [UInt8], isSynced: Bool) throws {
-    if let present = try storage.read(path) {
-      if present == bytes { return }
-      try storage.removeIfPresent(path)
-    }
-    let file = try storage.create(path)
-    try file.write(bytes)
-    try file.seal()
-    if isSynced { try file.sync() }
   }
 
   // MARK: What is touched

@@ -31,11 +31,15 @@ extension Table {
     try Recovery(table: self, clock: clock).run()
     let head = try snapshot(at: .head)
     // Whoever acts on a head that another writer made must know that it lasts.
-    try storage.sync(Layout.log)
+    try sync()
     let shown = try snapshot(at: .version(version))
     try shown.checkReadable()
     let before = try Proxy.read(storage)
-    guard let mode = mode(before, head.version) else { return head.version }
+    guard let mode = mode(before, head.version) else {
+      // Who left it as it is to be may have died before its name was durable.
+      try storage.sync()
+      return head.version
+    }
     precondition(mode != .follow || shown.version == head.version, "a proxy that follows shows the head")
     var proxy = Proxy(
       table: shown.metadata.id, mode: mode, version: shown.version, entrySHA256: shown.entrySHA256,

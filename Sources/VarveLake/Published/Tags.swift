@@ -121,11 +121,12 @@ extension Table {
     defer { withExtendedLifetime(lock) {} }
     try Recovery(table: self, clock: clock).run()
     // A tag may be set on a head that another writer made, and must not outlive it.
-    try storage.sync(Layout.log)
+    try sync()
     let before = try Tags.read(storage)
     var tags = before
     try body(&tags)
-    guard tags != before else { return }
+    // Who left them like that may have died before their name was durable.
+    guard tags != before else { return try storage.sync(Layout.bookkeeping) }
     try storage.replace(Layout.tags, tags.bytes, draft: Layout.tagsDraft)
   }
 

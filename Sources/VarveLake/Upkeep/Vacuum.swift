@@ -133,7 +133,11 @@ package struct Vacuum {
     var changed = Set<ExactText>()
     for path in paths {
       let (from, to) = ends(path)
-      guard try storage.exists(from) else { continue }
+      guard try storage.exists(from) else {
+        // Whoever moved it may have died before its new name was durable.
+        if try storage.exists(to) { changed.insert(ExactText(Layout.parent(to))) }
+        continue
+      }
       changed.formUnion(try storage.makeDirectories(Layout.parent(to)).map(ExactText.init))
       let isMoved = try storage.unsealing(Layout.parent(from)) {
         try storage.unsealing(Layout.parent(to)) { try storage.rename(from, to: to) }

@@ -269,6 +269,7 @@ final class ServiceDesk: Sendable {
     guard let table = try warehouse.lake()?.table(record.table), let head = try table.head(),
       let made = try table.log.committed(key: key, upTo: head)
     else { return nil }
+    try table.sync()
     return try held(record, version: made.version, outcome: IngestReport.Outcome.committed.rawValue)
   }
 

@@ -75,6 +75,8 @@ struct SymlinkManifests {
       return try storage.removeIfPresent(Layout.symlinks)
     }
     if mark.version == shown, mark.root == root { return }
+    // Lists may lag behind the proxy, which the mark tells, and must never be ahead of it.
+    try storage.sync()
     try list(log.snapshot(at: shown), root: root, only: mark.root == root ? changed(since: mark.version, shown) : nil)
     try write(Mark(version: shown, root: root))
   }
@@ -99,9 +101,9 @@ struct SymlinkManifests {
     var directories = Set<String>()
     for (directory, bytes) in wanted.sorted(by: { $0.key < $1.key }) {
       let path = Layout.symlinkManifest(partition: directory)
-      if try storage.read(path) == bytes { continue }
       directories.formUnion(try storage.makeDirectories(Layout.parent(path)))
       directories.insert(Layout.parent(path))
+      if try storage.read(path) == bytes { continue }
       try storage.replace(
         path, bytes, draft: Layout.symlinkManifestDraft(partition: directory), isDurable: false, isSynced: isSynced)
     }

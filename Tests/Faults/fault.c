@@ -30,7 +30,7 @@ static _Atomic long own_count;
 static _Atomic long *count = &own_count;
 static long kill_at, error_at, tear_at;
 static int error_code, error_stays, lies, names_all;
-static int log_file = -1;
+static int log_file = -1, bytes_file = -1;
 static char under[PATH_MAX];
 static char pause_call[16];
 static const char *pause_path;
@@ -68,6 +68,8 @@ __attribute__((constructor)) static void start(void) {
     }
     if (getenv("VARVE_FAULT_LOG"))
         log_file = REAL(open)(getenv("VARVE_FAULT_LOG"), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (getenv("VARVE_FAULT_BYTES"))
+        bytes_file = REAL(open)(getenv("VARVE_FAULT_BYTES"), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (getenv("VARVE_FAULT_COUNTER")) {
         int file = REAL(open)(getenv("VARVE_FAULT_COUNTER"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
         if (file < 0 || REAL(ftruncate)(file, sizeof(long)) != 0) abort();
@@ -103,12 +105,29 @@ static int concerns(const char *path) {
     return strncmp(path, under, length) == 0 && (path[length] == '/' || path[length] == 0);
 }
 
+// What a call does beyond its line in the log, so that it can be done again: `what` is `bytes` at the offset `number`,
+// `size`, `mode`, `time` (in nanoseconds), `exclusive`, or `told`: standard output, after so many calls.
+struct detail {
+    const char *what;
+    long number;
+    const void *bytes;
+    size_t size;
+};
+
+static void keep(long call, const struct detail *detail) {
+    char head[96];
+    int length = snprintf(head, sizeof head, "%ld %s %ld %zu\n", call, detail->what, detail->number, detail->size);
+    struct iovec pieces[] = {{head, (size_t)length}, {(void *)detail->bytes, detail->size}};
+    if (REAL(writev)(bytes_file, pieces, 2) != (ssize_t)(length + detail->size)) abort();
+}
+
 enum fate { PASS, FAIL, TEAR };
 
-static enum fate fate(const char *call, const char *path, const char *other) {
+static enum fate fate(const char *call, const char *path, const char *other, const struct detail *detail) {
     // A file without a name is linked from /proc/self/fd.
     if (!ready || !(concerns(path) || (other && concerns(other)))) return PASS;
     long this = atomic_fetch_add(count, 1) + 1;
+    if (bytes_file >= 0 && detail) keep(this, detail);
     if (log_file >= 0) {
         char line[3 * PATH_MAX];
         int length = other ? snprintf(line, sizeof line, "%ld\t%s\t%s\t%s\n", this, call, path, other)
@@ -132,7 +151,8 @@ static enum fate fate(const char *call, const char *path, const char *other) {
     char path[PATH_MAX];                                                                                            \
     int before = errno;                                                                                             \
     place(fd, NULL, path);                                                                                          \
-    enum fate fate_of_call = fate(call, path, NULL);                                                                \
+    const struct detail detail = {__VA_ARGS__};                                                                     \
+    enum fate fate_of_call = fate(call, path, NULL, detail.what ? &detail : NULL);                                  \
     if (fate_of_call == FAIL) return -1;                                                                            \
     errno = before;
 
@@ -144,19 +164,20 @@ static ssize_t torn(int fd, const void *bytes, size_t size, off_t offset) {
 }
 
 ssize_t write(int fd, const void *bytes, size_t size) {
-    FD_CALL("write", fd)
+    if (bytes_file >= 0 && fd == STDOUT_FILENO) keep(atomic_load(count), &(struct detail){"told", 0, bytes, size});
+    FD_CALL("write", fd, "bytes", lseek(fd, 0, SEEK_CUR), bytes, size)
     if (fate_of_call == TEAR) return torn(fd, bytes, size, -1);
     return REAL(write)(fd, bytes, size);
 }
 
 ssize_t pwrite(int fd, const void *bytes, size_t size, off_t offset) {
-    FD_CALL("write", fd)
+    FD_CALL("write", fd, "bytes", offset, bytes, size)
     if (fate_of_call == TEAR) return torn(fd, bytes, size, offset);
     return REAL(pwrite)(fd, bytes, size, offset);
 }
 
 ssize_t pwrite64(int fd, const void *bytes, size_t size, off64_t offset) {
-    FD_CALL("write", fd)
+    FD_CALL("write", fd, "bytes", offset, bytes, size)
     if (fate_of_call == TEAR) return torn(fd, bytes, size, offset);
     return REAL(pwrite64)(fd, bytes, size, offset);
 }
@@ -167,6 +188,10 @@ ssize_t writev(int fd, const struct iovec *pieces, int number_of_pieces) {
 }
 
 ssize_t copy_file_range(int in, off64_t *in_at, int out, off64_t *out_at, size_t size, unsigned int flags) {
+    if (bytes_file >= 0) { // the caller goes on with bytes that pass through here
+        errno = ENOSYS;
+        return -1;
+    }
     FD_CALL("write", out)
     return REAL(copy_file_range)(in, in_at, out, out_at, size, flags);
 }
@@ -187,22 +212,22 @@ int syncfs(int fd) {
 }
 
 int ftruncate(int fd, off_t size) {
-    FD_CALL("write", fd)
+    FD_CALL("write", fd, "size", size)
     return REAL(ftruncate)(fd, size);
 }
 
 int ftruncate64(int fd, off64_t size) {
-    FD_CALL("write", fd)
+    FD_CALL("write", fd, "size", size)
     return REAL(ftruncate64)(fd, size);
 }
 
 int fchmod(int fd, mode_t mode) {
-    FD_CALL("fchmod", fd)
+    FD_CALL("fchmod", fd, "mode", mode)
     return REAL(fchmod)(fd, mode);
 }
 
 int futimens(int fd, const struct timespec times[2]) {
-    FD_CALL("futimens", fd)
+    FD_CALL("futimens", fd, "time", times ? times[1].tv_sec * 1000000000 + times[1].tv_nsec : 0)
     return REAL(futimens)(fd, times);
 }
 
@@ -210,7 +235,7 @@ int futimens(int fd, const struct timespec times[2]) {
     char path[PATH_MAX];                                                                                            \
     int before = errno;                                                                                             \
     place(fd, name, path);                                                                                          \
-    if (fate(call, path, NULL) == FAIL) return -1;                                                                  \
+    if (fate(call, path, NULL, NULL) == FAIL) return -1;                                                            \
     errno = before;
 
 int unlink(const char *name) {
@@ -238,12 +263,13 @@ int mkdirat(int fd, const char *name, mode_t mode) {
     return REAL(mkdirat)(fd, name, mode);
 }
 
-#define TWO_NAMES_CALL(call, from, name, to, new_name)                                                              \
+#define TWO_NAMES_CALL(call, from, name, to, new_name, ...)                                                         \
     char path[PATH_MAX], other[PATH_MAX];                                                                           \
     int before = errno;                                                                                             \
     place(from, name, path);                                                                                        \
     place(to, new_name, other);                                                                                     \
-    if (fate(call, path, other) == FAIL) return -1;                                                                 \
+    const struct detail detail = {__VA_ARGS__};                                                                     \
+    if (fate(call, path, other, detail.what ? &detail : NULL) == FAIL) return -1;                                   \
     errno = before;
 
 int rename(const char *name, const char *new_name) {
@@ -257,7 +283,7 @@ int renameat(int from, const char *name, int to, const char *new_name) {
 }
 
 int renameat2(int from, const char *name, int to, const char *new_name, unsigned int flags) {
-    TWO_NAMES_CALL("rename", from, name, to, new_name)
+    TWO_NAMES_CALL("rename", from, name, to, new_name, flags & 1 ? "exclusive" : NULL) // RENAME_NOREPLACE
     return REAL(renameat2)(from, name, to, new_name, flags);
 }
 

@@ -50,19 +50,18 @@ class FaultRun(Outcome):
 
 
 def environment(warehouse, log, **faults):
-    warehouse.path.mkdir(exist_ok=True)
+    if "under" not in faults:
+        warehouse.path.mkdir(exist_ok=True)
     named = {f"VARVE_FAULT_{name.upper()}": str(value) for name, value in faults.items()}
-    return warehouse.environment | named | {
-        "LD_PRELOAD": str(shim()),
-        "VARVE_FAULT_UNDER": str(warehouse.path),
-        "VARVE_FAULT_LOG": str(log),
-    }
+    watched = {"VARVE_FAULT_UNDER": str(warehouse.path), "VARVE_FAULT_LOG": str(log)}
+    return warehouse.environment | {"LD_PRELOAD": str(shim())} | watched | named
 
 
 def calls_of(log):
     lines = log.read_text().splitlines() if log.exists() else []
-    fields = [(line.split("\t") + ["", ""])[1:4] for line in lines]
-    return [Call(*found) for found in fields]
+    # Of two threads, the one that came first may log last.
+    fields = sorted((line.split("\t") + ["", ""] for line in lines), key=lambda fields: int(fields[0]))
+    return [Call(*found[1:4]) for found in fields]
 
 
 def run(warehouse, *words, timeout=120, **faults):

@@ -8,11 +8,13 @@ export SWIFT_BACKTRACE := enable=no
 
 SWIFT_SOURCES = Package.swift Sources Tests
 PYTHON = .venv/bin/python
+PREFIX ?= /usr/local
 
-.PHONY: help setup packages python build docs demo test test-swift test-interop proof bench bench-tables bench-delivery format lint clean
+.PHONY: help setup packages python build docs demo install test test-swift test-interop proof bench bench-tables bench-delivery format lint clean
 
 help:
-	@echo 'make demo    runs the main job on the sample feeds and shows what it does'
+	@echo 'make demo    runs the tour of the README and shows what it prints'
+	@echo 'make install puts the command, its manual page and completions below PREFIX (/usr/local)'
 	@echo 'make test    runs every test'
 	@echo 'make proof   runs the long sweeps of the tests, whole'
 	@echo 'make bench   measures Varve against its peers'
@@ -37,6 +39,17 @@ docs: build
 
 demo: build
 	@Tests/setup/demo
+
+SHARE = $(DESTDIR)$(PREFIX)/share
+
+# Builds nothing, so that it can run as another user.
+install:
+	@test -x .build/release/varve || { echo 'there is no .build/release/varve yet; run make build' >&2; exit 1; }
+	install -D -m 755 .build/release/varve $(DESTDIR)$(PREFIX)/bin/varve
+	install -D -m 644 <(.build/release/varve man) $(SHARE)/man/man1/varve.1
+	install -D -m 644 <(.build/release/varve completion bash) $(SHARE)/bash-completion/completions/varve
+	install -D -m 644 <(.build/release/varve completion zsh) $(SHARE)/zsh/site-functions/_varve
+	install -D -m 644 <(.build/release/varve completion fish) $(SHARE)/fish/vendor_completions.d/varve.fish
 
 test: test-swift test-interop
 

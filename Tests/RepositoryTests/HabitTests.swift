@@ -62,7 +62,7 @@ import Testing
 
   @Test func `a source file can be read in one sitting`() throws {
     for file in try Repository.swiftSources() {
-      #expect(file.lines.count <= 500, "\(file.path) has \(file.lines.count) lines; part it by what it does")
+      #expect(file.lines.count <= 600, "\(file.path) has \(file.lines.count) lines; part it by what it does")
     }
   }
 

@@ -146,12 +146,10 @@ package final class Table: Sendable {
 
   // MARK: Writing
 
-  /// Makes the directories of a table's bookkeeping, so that files can be staged: a decision over several tables stands
-  /// on their names before there is a log.
+  /// Makes the directories of a table's bookkeeping, so that files can be staged.
   package func prepare() throws {
     try storage.checkOwner()
-    if try storage.exists(Layout.staging), try storage.exists(Layout.log) { return }
-    try storage.makeDurableDirectories(Layout.staging)
+    try storage.makeDirectories(Layout.staging)
   }
 
   /// Makes the newest version last. Another process may have recorded it, and died before its name in the log was durable:

@@ -34,6 +34,10 @@ extension Committer {
     for area in areas.values {
       try area.syncParts()
       try area.syncNames()
+      // The decision stands on what is staged for a table that has no log yet, and so no names that last.
+      if try !area.storage.exists(Layout.log) {
+        for directory in [Layout.bookkeeping, ""] { try area.storage.sync(directory) }
+      }
       try area.storage.write(Layout.join(area.path, Layout.decisionMark), Array(decision.id.utf8), isSealed: true)
       try area.storage.sync(area.path)
     }

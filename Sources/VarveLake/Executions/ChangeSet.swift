@@ -62,7 +62,7 @@ package struct ChangeSet: Sendable {
     let directory = Layout.changeSet(execution.description, fingerprint)
     let document = Layout.join(directory, ChangeSet.documentName)
     let draft = document + ".tmp"
-    try storage.makeDurableDirectories(directory)
+    try storage.makeDirectories(directory)
     // Somebody may run the same execution at once.
     let lock = try storage.lock(directory, isDirectory: true, waits: true)
     defer { withExtendedLifetime(lock) {} }

@@ -90,7 +90,7 @@ import Varve
     }
     var whole: [String: Data] = [:]
     for path in all { whole[path] = read(here, path) }
-    // Of files that are alike but for their numbers, the first and the last.
+    // Of files that are alike but for their numbers, one.
     let kinds = Dictionary(grouping: all) {
       $0.replacing(#/[0-9a-f]{16,}|[0-9]+/#, with: "#")
     }
@@ -99,7 +99,7 @@ import Varve
     var flips: [(path: String, place: Int)] = []
     for (_, paths) in kinds.sorted(by: { $0.key < $1.key }) where isProof || Int.random(in: 0..<4, using: &random) == 0
     {
-      for path in isProof ? Array(Set([paths.first!, paths.last!])) : [paths.randomElement(using: &random)!] {
+      for path in isProof ? [paths.last!] : [paths.randomElement(using: &random)!] {
         let count = whole[path]!.count
         flips += (isProof ? Array(0..<count) : [Int.random(in: 0..<count, using: &random)]).map { (path, $0) }
       }
@@ -115,11 +115,12 @@ import Varve
         #expect(answer == told[table]![question], "\(comment), \(question)")
       }
       let found = try here.warehouse.verify(table)[0].findings
-      // What says which version the lists show is named by the lists, and a record of a vacuum is believed in nothing.
+      // What says which version the lists show is named by the lists. Where a record of a vacuum is damaged, or the entry
+      // that removed a file, nothing vouches for what the vacuum took.
       let named = inside.hasSuffix("symlinks.json") ? "_symlink_format_manifest" : inside
       #expect(found.contains { $0.path == named }, "\(comment): \(found.map { "\($0.kind) \($0.path)" })")
       #expect(
-        found.allSatisfy { $0.path == named || !$0.isDamage || inside.contains("/vacuums/") },
+        found.allSatisfy { $0.path == named || !$0.isDamage || table == "vacuumed" && $0.kind == "missing" },
         "\(comment): \(found.map(\.path))")
       let report = try here.warehouse.repair(table)[0]
       // The manifest of a version that was vacuumed had to be made from its data.

@@ -381,9 +381,10 @@ def test_a_publication_that_is_killed_is_the_old_or_the_new_one(tmp_path, words)
         for fault in ({"kill_at": number}, {"error_at": number, "error": "ENOSPC"}):
             place = trial()
             ended = run(place, *words, **fault)
-            assert ended.code == (-9 if "kill_at" in fault else 1), ended.err
             found = state(place, ["varve"])
             assert found in (old, new)
+            # An error in what is only tidied up is no failure.
+            assert ended.code == -9 if "kill_at" in fault else ended.code == 1 or ended.code == 0 and found == new, ended.err
             seen.add(found == new)
             assert run(place, "verify").code == 0
             assert run(place, *words).code == 0 and state(place, ["varve"]) == new

@@ -37,8 +37,17 @@ package struct Session {
       try output.writeLine("varve \(Varve.version)")
     case .run(let call):
       let warehouse = Warehouse(at: warehousePath(call["warehouse"]), surroundings: try surroundingsOfProcess())
+      if !call.command.worksWithoutWarehouse { try checkIsThere(warehouse, named: call["warehouse"]) }
       try run(call, warehouse)
     }
+  }
+
+  /// A mistyped warehouse is not taken for an empty one. The usual one need not be there.
+  private func checkIsThere(_ warehouse: Warehouse, named: String?) throws {
+    guard named != nil || nonEmpty(environment("VARVE_WAREHOUSE")) != nil, try warehouse.lake() == nil else { return }
+    throw Problem(
+      .failed, at: [warehouse.path], "there is no such warehouse",
+      advice: "check \(named == nil ? "VARVE_WAREHOUSE" : "--warehouse"); `varve ingest` makes one where there is none")
   }
 
   private func run(_ call: Invocation, _ warehouse: Warehouse) throws {

@@ -1,6 +1,7 @@
 """A folder's files become versions, one by one and in order: at once with `ingest`, as they come with `watch`."""
 
 import json
+import os
 import signal
 import subprocess
 import time
@@ -151,3 +152,53 @@ def test_an_interrupted_ingest_of_a_folder_says_so(warehouse, folder):
     assert process.returncode == 130
     assert warehouse.head("t") == 1
     assert [entry["state"] for entry in warehouse.run("--json", "ingestions").json] == ["done"]
+
+
+def test_a_name_that_is_not_utf8_is_said(warehouse, folder):
+    put(folder, "1.ndjson", {"sku": "A", "price": 1})
+    strange = os.fsencode(folder) + b"/Gr\xf6\xdfe.ndjson"
+    os.rename(folder / "1.ndjson", strange)
+    put(folder, "2.ndjson", {"sku": "B", "price": 2})
+    outcome = warehouse.run("--json", "ingest", folder, "--into", "t", code=1)
+    assert [(entry["file"].rsplit("/")[-1], entry["outcome"]) for entry in outcome.json] == [
+        ("2.ndjson", "committed"), (r"Gr\xf6\xdfe.ndjson", "failed")]  # fmt: skip
+    assert "is not UTF-8" in outcome.json[1]["error"]
+    named = warehouse.run("ingest", os.fsdecode(strange), "--into", "t", code=1)
+    assert "is not UTF-8" in named.err
+    watch = Watch(warehouse, folder, "--into", "t")
+    assert [watch.next()["outcome"] for _ in range(2)] == ["unchanged", "failed"]
+    watch.end(signal.SIGTERM)
+
+
+def test_a_watched_folder_that_is_not_there_is_refused(warehouse, folder):
+    assert "there is no such file" in warehouse.run("watch", folder / "typo", "--into", "t", code=1).err
+
+
+@pytest.mark.parametrize("words", ["verify", "repair", "tables", "ingestions", "deliveries", "retry", "query SELECT"])
+def test_a_named_warehouse_that_is_not_there_is_an_error(warehouse, tmp_path, words):
+    assert "check VARVE_WAREHOUSE" in warehouse.run(*words.split(), code=1).err
+    named = warehouse.run("--warehouse", tmp_path / "typo", *words.split(), code=1)
+    assert f"{tmp_path / 'typo'}: there is no such warehouse; check --warehouse" in named.err
+
+
+def test_the_same_content_read_otherwise_and_new_columns_are_remarked_on(warehouse, folder):
+    feed = folder / "a.csv"
+    feed.write_text("sku;n\nA;1\n")
+    warehouse.ingest(feed, "--into", "t")
+    again = warehouse.ingest(feed, "--into", "t", "--delimiter", ";")
+    assert (again["version"], again["remarks"]) == (2, [
+        '"a.csv" has the content of version 1, read as detected, and now with delimiter=;; '
+        "rows that both take are doubled"])  # fmt: skip
+    feed.write_text("sku;n;foo;bar\nA;1;2;3\n")
+    assert "new columns: foo, bar" in warehouse.ingest(feed, "--into", "t")["remarks"]
+
+
+def test_a_dropped_table_may_be_brought_back_under_another_name(warehouse, folder):
+    put(folder, "1.ndjson", {"sku": "A", "price": 1})
+    warehouse.ingest(folder, "--into", "s")
+    warehouse.run("drop", "s")
+    put(folder, "2.ndjson", {"sku": "B", "price": 2})
+    warehouse.ingest(folder / "2.ndjson", "--into", "s")
+    dropped = next((warehouse.path / "_trash").glob("s@*"))
+    dropped.rename(warehouse.table("s_old"))
+    warehouse.run("verify")

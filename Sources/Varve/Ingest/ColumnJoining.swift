@@ -2,6 +2,9 @@ internal import VarveLake
 internal import VarveSQLite
 internal import VarveTables
 
+/// How many a remark names.
+private let newColumnsNamedMax = 20
+
 /// Decides what the new version's columns are: the table's, widened where the feed needs it, and the feed's new ones.
 struct ColumnJoining {
   /// The table as it is; nil when it is made.
@@ -70,6 +73,14 @@ struct ColumnJoining {
           advice: "add it with varve alter")
       }
       result.schema.fields.append(base?.metadata.newColumn(field) ?? field)
+    }
+    if let known = base?.schema.fields, !known.isEmpty {
+      let names = result.schema.fields.dropFirst(known.count).map(\.name)
+      if !names.isEmpty {
+        result.remarks.append(
+          "new column\(names.count == 1 ? "" : "s"): \(names.prefix(newColumnsNamedMax).joined(separator: ", "))"
+            + (names.count > newColumnsNamedMax ? " and \(names.count - newColumnsNamedMax) more" : ""))
+      }
     }
     try ColumnName.refuseCaseTwins(result.schema.fields.map(\.name), place: place)
     return result

@@ -55,6 +55,7 @@ extension Warehouse {
       let request = folder.request(for: file.path)
       var entry = FolderEntry(path: file.path)
       do {
+        try file.checkName()
         entry.report = try done(request) ?? ingest(request, onEvent: onEvent)
       } catch let problem as Problem where problem.kind != .interrupted && problem.kind != .usage {
         entry.problem = problem
@@ -70,11 +71,13 @@ extension Warehouse {
   /// returns when it is interrupted.
   ///
   /// A file is complete when two looks in a row find it the same. One that failed waits for its retries; where order
-  /// matters, those after it wait with it, until it is done or a dead letter.
+  /// matters, those after it wait with it, until it is done or a dead letter. A folder that is not there at first is an
+  /// error.
   public func watch(
     _ folder: FolderRequest, everySeconds: Double, onEvent: @escaping (Event) -> Void = { _ in },
     onFile: (FolderEntry) -> Void = { _ in }, onRetry: (RetryReport) -> Void = { _ in }
   ) throws {
+    for path in folder.paths where !FolderRequest.isMany(path) { _ = try SourceFile.Identity(path: path) }
     var before: [String: FeedFolder.File] = [:]
     var settled: [String: FeedFolder.File] = [:]
     do {
@@ -87,6 +90,7 @@ extension Warehouse {
           } else {
             var entry = FolderEntry(path: file.path)
             do {
+              try file.checkName()
               let attempt = Attempt(self, request, isAlwaysNoted: true, onEvent: onEvent)
               entry.report = try done(request) ?? ingest(request, attempt, onEvent: onEvent)
             } catch let problem as Problem where problem.kind != .interrupted && problem.kind != .usage {
@@ -174,6 +178,11 @@ struct FeedFolder {
     var modifiedSeconds: Int
     var modifiedNanoseconds: Int
     var inode: UInt
+    var isNamedInUTF8: Bool
+
+    func checkName() throws {
+      if !isNamedInUTF8 { throw SourceFile.notUTF8(path) }
+    }
   }
 
   private let paths: [String]
@@ -183,9 +192,9 @@ struct FeedFolder {
   /// Regular files, those of each path in the order of their names.
   func files() throws -> [File] {
     var found: [File] = []
-    var seen = Set<String>()
+    var seen = Set<[UInt8]>()
     for path in paths {
-      let candidates = try expand(path).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+      let candidates = try expand(path).sorted { $0.lexicographicallyPrecedes($1) }
       for candidate in candidates where seen.insert(candidate).inserted {
         if let file = file(candidate) { found.append(file) }
       }
@@ -193,21 +202,22 @@ struct FeedFolder {
     return found
   }
 
-  private func expand(_ path: String) throws -> [String] {
-    guard FolderRequest.isMany(path) else { return [path] }
+  /// Paths as the file system has them, which need not be UTF-8.
+  private func expand(_ path: String) throws -> [[UInt8]] {
+    guard FolderRequest.isMany(path) else { return [Array(path.utf8)] }
     if let names = try names(in: path) {
-      let directory = path.hasSuffix("/") ? String(path.dropLast()) : path
-      return names.filter(isFeed).map { "\(directory.isEmpty ? "" : directory)/\($0)" }
+      let directory = Array((path.hasSuffix("/") ? path : path + "/").utf8)
+      return names.filter(isFeed).map { directory + $0 }
     }
     var matches = glob_t()
     defer { globfree(&matches) }
     guard glob(path, 0, nil, &matches) == 0 else { return [] }
-    return (0..<Int(matches.gl_pathc)).compactMap { matches.gl_pathv[$0].map { String(cString: $0) } }
-      .filter { isFeed(SourceFile.name(ofPath: $0)) }
+    return (0..<Int(matches.gl_pathc)).compactMap { matches.gl_pathv[$0].map { bytes(of: $0) } }
+      .filter { isFeed($0.split(separator: UInt8(ascii: "/")).last ?? []) }
   }
 
   /// Nil where the path is no directory.
-  private func names(in path: String) throws -> [String]? {
+  private func names(in path: String) throws -> [[UInt8]]? {
     guard let directory = opendir(path) else {
       guard errno == ENOTDIR || errno == ENOENT else {
         throw Problem(.failed, at: [path], "cannot be listed (\(String(cString: strerror(errno))))")
@@ -215,26 +225,39 @@ struct FeedFolder {
       return nil
     }
     defer { closedir(directory) }
-    var names: [String] = []
+    var names: [[UInt8]] = []
     while let entry = readdir(directory) {
       names.append(
         withUnsafePointer(to: &entry.pointee.d_name) {
-          $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+          $0.withMemoryRebound(to: CChar.self, capacity: 256) { bytes(of: $0) }
         })
     }
     return names
   }
 
-  /// Not hidden, no lock file of an office program, and not still being written under another name.
-  private func isFeed(_ name: String) -> Bool {
-    !name.hasPrefix(".") && !name.hasPrefix("~$") && ![".tmp", ".part"].contains { name.hasSuffix($0) }
+  private func bytes(of text: UnsafePointer<CChar>) -> [UInt8] {
+    UnsafeBufferPointer(start: text, count: strlen(text)).map(UInt8.init(bitPattern:))
   }
 
-  private func file(_ path: String) -> File? {
+  /// Not hidden, no lock file of an office program, and not still being written under another name.
+  private func isFeed(_ name: some Collection<UInt8>) -> Bool {
+    let name = String(decoding: name, as: UTF8.self)
+    return !name.hasPrefix(".") && !name.hasPrefix("~$") && ![".tmp", ".part"].contains { name.hasSuffix($0) }
+  }
+
+  private func file(_ path: [UInt8]) -> File? {
     var status = stat()
-    guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+    guard (path + [0]).withUnsafeBytes({ stat($0.baseAddress!.assumingMemoryBound(to: CChar.self), &status) }) == 0,
+      status.st_mode & S_IFMT == S_IFREG
+    else { return nil }
+    let text = String(validating: path, as: UTF8.self)
     return File(
-      path: path, byteCount: Int(status.st_size), modifiedSeconds: status.st_mtim.tv_sec,
-      modifiedNanoseconds: status.st_mtim.tv_nsec, inode: UInt(status.st_ino))
+      path: text ?? escaped(path), byteCount: Int(status.st_size), modifiedSeconds: status.st_mtim.tv_sec,
+      modifiedNanoseconds: status.st_mtim.tv_nsec, inode: UInt(status.st_ino), isNamedInUTF8: text != nil)
+  }
+
+  /// Each byte beyond ASCII as in `$'Gr\xf6\xdfe.csv'`, which a shell takes for the name.
+  private func escaped(_ path: [UInt8]) -> String {
+    path.map { $0 < 0x80 ? String(UnicodeScalar($0)) : "\\x" + String($0, radix: 16) }.joined()
   }
 }

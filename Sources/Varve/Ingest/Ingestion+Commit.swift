@@ -54,7 +54,10 @@ extension Ingestion {
       return unchanged(in: version, head: try table.head() ?? version, bookkeeping.sources)
     case .unchanged(let version):
       note("the feed changes nothing")
-      return report(.unchanged, version: version, change.rows, bookkeeping.ingestion)
+      // What was counted is what would have become of the version that another writer replaced.
+      var rows = RowCounts()
+      (rows.read, rows.rejected) = (change.rows.read, change.rows.rejected)
+      return report(.unchanged, version: version, rows, bookkeeping.ingestion)
     }
   }
 

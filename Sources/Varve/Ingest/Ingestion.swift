@@ -184,6 +184,7 @@ final class Ingestion {
     let ground = execution.map(\.ground) ?? base
     let plan = try plan(spool, rowsRead: rowsRead, onto: ground, staging)
     let sources = try sources()
+    noteOtherReadings(sources)
     if let before = request.rowsLaidAside, spool.quarantine.rowCount >= before {
       return report(.unchanged, version: base?.version, RowCounts(), try id(sources))
     }

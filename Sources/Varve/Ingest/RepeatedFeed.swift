@@ -102,6 +102,21 @@ extension Ingestion {
     return report(.unchanged, version: version, RowCounts(), (try? id(sources)) ?? "")
   }
 
+  /// Says of each feed whose content was appended before, read in another way, how that was: its rows may come twice.
+  func noteOtherReadings(_ sources: [FeedSource]) {
+    guard settings.mode == .append, replayed == nil, !request.reingest, let base else { return }
+    func way(_ source: FeedSource) -> String { source.selector.isEmpty ? "as detected" : "with \(source.selector)" }
+    for source in sources {
+      guard let earlier = try? table.log.ingestedOtherwise(source, upTo: base.version) else { continue }
+      let difference =
+        way(earlier.source) == way(source)
+        ? "under another schema file" : "\(way(earlier.source)), and now \(way(source))"
+      note(
+        "\"\(source.name)\" has the content of version \(earlier.version), read \(difference); "
+          + "rows that both take are doubled")
+    }
+  }
+
   /// Says of each feed whose content came under another name what that name was.
   private func duplicates(_ sources: [FeedSource], upTo version: Int64) -> [String] {
     sources.compactMap { source in

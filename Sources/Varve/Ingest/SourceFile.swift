@@ -17,15 +17,17 @@ final class SourceFile: Sendable {
   private let isCancelled = Mutex(false)
   private let done = DispatchGroup()
 
-  private struct Identity: Equatable {
-    var device: UInt
-    var inode: UInt
-    var byteCount: Int
-    var modifiedNanoseconds: Int64
+  struct Identity: Equatable {
+    private var device: UInt
+    private var inode: UInt
+    private var byteCount: Int
+    private var modifiedNanoseconds: Int64
 
     init(path: String) throws {
       var status = stat()
       guard stat(path, &status) == 0 else {
+        // What a process is given in place of bytes that are no UTF-8.
+        if errno == ENOENT, path.unicodeScalars.contains("\u{FFFD}") { throw SourceFile.notUTF8(path) }
         let reason = errno == ENOENT ? "there is no such file" : "cannot be read (\(String(cString: strerror(errno))))"
         throw Problem(.failed, at: [path], reason, advice: "check the path")
       }
@@ -34,6 +36,10 @@ final class SourceFile: Sendable {
       byteCount = Int(status.st_size)
       modifiedNanoseconds = varve_status_modified_nanoseconds(&status)
     }
+  }
+
+  static func notUTF8(_ path: String) -> Problem {
+    Problem(.failed, at: [path], "the name is not UTF-8, and cannot be kept", advice: "rename it")
   }
 
   static func name(ofPath path: String) -> String { path.split(separator: "/").last.map(String.init) ?? path }

@@ -10,6 +10,13 @@ package struct Command: Sendable {
   /// Whole command lines with what each is for.
   package var examples: [(line: String, purpose: String)] = []
 
+  /// Whether it makes the warehouse where there is none, or needs none.
+  package var worksWithoutWarehouse: Bool {
+    [
+      "ingest", "watch", "preview", "cells", "advise", "receive", "transaction", "serve", "completion", "man",
+    ].contains(name)
+  }
+
   package init(
     _ name: String, _ summary: String, arguments: [Argument] = [], options: [Option] = [], details: [String] = [],
     examples: [(line: String, purpose: String)] = []

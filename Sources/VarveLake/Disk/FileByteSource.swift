@@ -23,7 +23,7 @@ package final class FileByteSource: Sendable {
   /// A file at a path of the user's choice, links followed.
   package convenience init(path: String) throws {
     let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
-    guard file >= 0 else { throw storageProblem("open", path) }
+    guard file >= 0 else { throw storageProblem("open", path, isReading: true) }
     try self.init(descriptor: file, path: path)
   }
 

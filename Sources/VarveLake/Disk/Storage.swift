@@ -28,7 +28,7 @@ package final class Storage: Sendable {
     let descriptor = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     if descriptor >= 0 { return Storage(path: path, descriptor: descriptor) }
     if errno == ENOENT { return nil }
-    throw storageProblem("open the directory", path)
+    throw storageProblem("open the directory", path, isReading: true)
   }
 
   /// As `open`, making the directory where it is missing. Its parent must exist, and is synced before anything comes in.
@@ -83,12 +83,13 @@ package final class Storage: Sendable {
 }
 
 /// What the failed call that just set `errno` means.
-func storageProblem(_ verb: String, _ path: String) -> Problem {
+func storageProblem(_ verb: String, _ path: String, isReading: Bool = false) -> Problem {
   let code = errno
   let advice: String? =
     switch code {
     case ELOOP: "a symbolic link lies on the way, and Varve follows none; replace it by what it points to"
     case ENOSPC, EDQUOT: "make room on the disk and try again"
+    case EACCES where isReading: "check who may read it"
     case EROFS, EACCES, EPERM: "check who may write there"
     case EMFILE, ENFILE: "raise the limit of open files (ulimit -n)"
     default: nil

@@ -115,8 +115,9 @@ struct LoggedIngestion {
     return newest.values.sorted { ($0.timestamp, $0.id) < ($1.timestamp, $1.id) }
   }
 
+  /// The ledger names the table as it was called then; its directory may have been renamed since.
   func isTold(by record: IngestionRecord) -> Bool {
-    record.table == table && record.rows == bookkeeping.rows
+    record.rows == bookkeeping.rows
       && record.sources.map(\.sha256) == bookkeeping.sources.map(\.sha256)
       && record.sources.map(\.byteCount) == bookkeeping.sources.map(\.byteCount)
   }

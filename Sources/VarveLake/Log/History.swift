@@ -44,6 +44,17 @@ extension DeltaLog {
     try newest(upTo: head, after: floor, holding: source.sha256) { $0.ingested(source) }
   }
 
+  /// The newest version that ingested the same content, read otherwise, and how it was; nil where none did.
+  package func ingestedOtherwise(
+    _ source: FeedSource, upTo head: Int64
+  ) throws -> (version: Int64, source: FeedSource)? {
+    func other(_ record: HistoryRecord) -> FeedSource? {
+      record.bookkeeping?.sources.first { $0.sha256 == source.sha256 && !$0.isSameFeed(as: source) }
+    }
+    let found = try newest(upTo: head, holding: source.sha256) { other($0) != nil }
+    return found.flatMap { record in other(record).map { (record.version, $0) } }
+  }
+
   /// The version that an idempotency key made, or nil.
   package func committed(key: String, upTo head: Int64, after floor: Int64 = -1) throws -> HistoryRecord? {
     try newest(upTo: head, after: floor, holding: key) { record in

@@ -200,6 +200,8 @@ class Stage:
         """The call that is logged last is the one that it died at."""
         assert killed.code == -9
         is_recorded = any(map(self.is_record, killed.calls[:-1]))
+        verified = run(trial, "verify")
+        assert verified.code == 0, f"what a dead writer leaves is no damage: {verified.out}"
         is_new = self.check_fault(trial)
         assert is_new == is_recorded or self.decides and not is_new
         return is_new

@@ -55,8 +55,10 @@ package enum Layout {
   }
   static let proxyDraft = "._proxy.json.tmp"
   package static func state(_ version: Int64) -> String { "\(states)/\(digits(version, 20)).json" }
+  static let stateDraft = "_varve/state/.state.json.tmp"
   /// One publication, kept after the proxy has moved on; `ordinal` counts them from 0.
   package static func proxyPast(_ ordinal: Int64) -> String { "\(proxyHistory)/\(digits(ordinal, 20)).json" }
+  static let proxyPastDraft = "_varve/proxy/.past.json.tmp"
   package static func proxyShard(_ sha256: String) -> String { "\(proxyShards)/\(sha256).json" }
   static func isProxyShard(_ path: String) -> Bool { path == proxyShard(String(name(path).prefix(64))) }
   /// Shards on their way; the directory is there while an update runs, and after one that died.

@@ -67,10 +67,7 @@ struct StateBlock {
       version: last.version, entrySHA256: last.sha256, lines: lines, previous: previous?.version, index: index)
     // The hint that names the checkpoint comes after this; who finds it finds the block beside it, too.
     try log.storage.makeDurableDirectories(Layout.states)
-    let path = Layout.state(last.version)
-    try log.storage.removeIfPresent(path)
-    try log.storage.write(path, bytes, isSealed: true)
-    try log.storage.sync(Layout.states)
+    try log.storage.replace(Layout.state(last.version), bytes, draft: Layout.stateDraft, isSealed: true)
   }
 
   static func bytes(

@@ -126,11 +126,9 @@ package struct Proxy: Hashable, Sendable {
     past["reason"] = .string(reason)
     past["sha256"] = .string(Digest.sha256(JSONValue.object(past).bytes()))
     try storage.makeDurableDirectories(Layout.proxyHistory)
-    let path = Layout.proxyPast(next.ordinal)
-    // A crash may have left the record of an act that was never done.
-    try storage.removeIfPresent(path)
-    try storage.write(path, JSONValue.object(past).bytes(), isSealed: true)
-    try storage.sync(Layout.proxyHistory)
+    // A crash may have left the record of an act that was never done: it is replaced.
+    try storage.replace(
+      Layout.proxyPast(next.ordinal), JSONValue.object(past).bytes(), draft: Layout.proxyPastDraft, isSealed: true)
     try next.write(storage, isDurable: true)
   }
 

@@ -220,6 +220,7 @@ final class Ingestion {
       instructions: instructions, decimal: request.feeds[0].csv.decimal ?? ".")
     let joined = try joining.join(spool.spooledColumns(), place: [files[0].name])
     for remark in joined.remarks { note(remark) }
+    guard let spooled = try spool.finish(joined.decisions) else { throw rejected(spool) }
     // What has no rows either is told so, unless a table is to be made of it.
     guard !joined.schema.fields.isEmpty || (rowsRead == 0 && !request.allowEmpty) else {
       throw Problem(
@@ -227,7 +228,6 @@ final class Ingestion {
         advice: rowsRead == 0
           ? "declare them with --schema" : "leave empty records out, or declare columns with --schema")
     }
-    guard let spooled = try spool.finish(joined.decisions) else { throw rejected(spool) }
     tell(spool.rejections)
     for file in files { try file.checkUnchanged() }
     return IngestPlan(

@@ -12,8 +12,8 @@ extension Ingestion {
     try warehouse.surroundings.checkInterrupted()
     onEvent(.phase(.committing))
     let ingestionID = try id(sources)
-    let details = try details(change, spool, sources, ingestionID)
     do {
+      let details = try details(change, spool, sources, ingestionID)
       let bookkeeping = try bookkeeping(change, sources, ingestionID, details)
       if isHeldBack {
         var steps =

@@ -50,12 +50,11 @@ struct Recovery {
       guard let lock = try storage.lock(path, isDirectory: true, waits: false) else { continue }
       defer { withExtendedLifetime(lock) {} }
       if try belongsToDecision(path) { continue }
-      var isRecorded = false
       for draft in try storage.list(path) {
         guard let version = Layout.version(ofLogName: draft) else { continue }
-        if try sweepPlaced(version, draft: Layout.join(path, draft)) { isRecorded = true }
+        try sweepPlaced(version, draft: Layout.join(path, draft))
       }
-      if !isRecorded { try sweepQuarantine(of: name) }
+      try sweepQuarantine(of: name)
       try storage.removeTree(path)
     }
   }
@@ -79,21 +78,29 @@ struct Recovery {
     }
   }
 
-  /// What a writer laid aside that never came to record it.
+  /// What a writer laid aside that never came to record it. Whether it did, only the log tells: it may have died when it
+  /// had removed a part of its staging, or others may have carried out its decision. Where an entry cannot be read, the
+  /// rows stay.
   private func sweepQuarantine(of transaction: String) throws {
-    for name in try storage.list(Layout.quarantine) where name.contains("-\(transaction).ndjson") {
-      try storage.removeIfPresent(Layout.join(Layout.quarantine, name))
+    var unnamed = Set(
+      try storage.list(Layout.quarantine).filter { $0.hasSuffix("-\(transaction).ndjson") }
+        .map { Layout.join(Layout.quarantine, $0) })
+    guard !unnamed.isEmpty else { return }
+    for version in (0..<(try log.head().map { $0 + 1 } ?? 0)).reversed() where !unnamed.isEmpty {
+      guard let entry = try? log.entry(version) else { return }
+      if let path = entry.bookkeeping?.details["quarantine"]?["path"]?.string { unnamed.remove(path) }
     }
+    for path in unnamed { try storage.removeIfPresent(path) }
   }
 
-  /// Removes the directories of that version that the draft was to record, unless the log names them. Whether it does.
-  private func sweepPlaced(_ version: Int64, draft: String) throws -> Bool {
+  /// Removes the directories of that version that the draft was to record, unless the log names them.
+  private func sweepPlaced(_ version: Int64, draft: String) throws {
     // A draft that was cut off was never synced, so nothing was placed for it.
     guard let bytes = try storage.read(draft),
       let entry = try? LogEntry(version: version, bytes: bytes, modificationTime: 0, place: [table.name])
-    else { return false }
+    else { return }
     let recorded = try log.entry(version)?.sha256
-    guard recorded != entry.sha256 else { return true }
+    guard recorded != entry.sha256 else { return }
     let kept = Set(try log.entry(version).map(Recovery.directories)?.map(ExactText.init) ?? [])
     for directory in Recovery.directories(entry) where !kept.contains(ExactText(directory)) {
       guard Layout.version(ofDirectoryName: Layout.name(directory)) == version else { continue }
@@ -104,7 +111,6 @@ struct Recovery {
         parent = Layout.parent(parent)
       }
     }
-    return false
   }
 
   /// The directories that an entry of ours placed.

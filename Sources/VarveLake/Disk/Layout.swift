@@ -45,6 +45,7 @@ package enum Layout {
   package static func stagedDirectory(_ transaction: String, _ directory: String) -> String {
     "\(staging)/\(transaction)/\(directory)"
   }
+  static func stagedQuarantine(_ transaction: String) -> String { "\(staging)/\(transaction)/quarantine.ndjson" }
   /// What a log entry is called before its link. It is written before data is placed, so that the next writer can tell
   /// what a dead one placed.
   static func logEntryDraft(_ transaction: String, _ version: Int64) -> String {

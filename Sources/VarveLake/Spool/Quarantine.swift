@@ -23,8 +23,14 @@ package final class QuarantineDraft {
     guard rowCount > 0 else { return nil }
     let bytes = try lines()
     let path = Layout.quarantine(ingestion, staging.transaction)
+    let draft = Layout.stagedQuarantine(staging.transaction)
     try storage.makeDurableDirectories(Layout.quarantine)
-    try storage.replace(path, bytes, draft: path + ".tmp")
+    try storage.removeIfPresent(draft)
+    try storage.write(draft, bytes)
+    // An earlier try of the same commit may have kept it.
+    try storage.removeIfPresent(path)
+    _ = try storage.rename(draft, to: path)
+    try storage.sync(Layout.quarantine)
     return ManifestReference(path: path, sha256: Digest.sha256(bytes))
   }
 

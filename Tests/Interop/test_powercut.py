@@ -54,6 +54,7 @@ SCENARIOS = {
         [ingest(FIRST, EXECUTION + ["1", "--key", "id"]), ingest(MERGED, EXECUTION + ["2"]), ingest(MORE, EXECUTION + ["3"])],
         ingest([{"id": 1, "market": "CH", "price": 77}, {"id": 4, "market": "CH"}], EXECUTION + ["1"]),
     ),
+    "a first execution": Scenario([ingest(*KEYED)], ingest(MERGED, EXECUTION + ["1"])),
     "a transaction": Scenario(
         [ingest(*PLAIN)],
         ["transaction", {"id": "night", "ingestions": [{"table": TABLE, "feeds": [MORE]}, {"table": "u", "feeds": [AFTER]}]}],

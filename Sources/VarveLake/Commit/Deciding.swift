@@ -91,7 +91,10 @@ extension Committer {
         let table = try warehouse.prepare(name)
         tables[name] = table
         locks.append(try table.lock())
-        if try table.storage.exists(Layout.log) { try table.sync() }
+        // Nor may what readers are shown fall back once the mark is gone.
+        if try table.storage.exists(Layout.log) {
+          for directory in [Layout.log, ""] { try table.storage.sync(directory) }
+        }
       }
       for step in decision.steps where areas[step.staging] == nil {
         // Gone when all was recorded and the writer died while it cleaned up.

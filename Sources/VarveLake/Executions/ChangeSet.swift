@@ -66,7 +66,11 @@ package struct ChangeSet: Sendable {
     // Somebody may run the same execution at once.
     let lock = try storage.lock(directory, isDirectory: true, waits: true)
     defer { withExtendedLifetime(lock) {} }
-    let names = [directory, Layout.parent(directory), Layout.changeSets]
+    var names = [directory, Layout.parent(directory), Layout.changeSets]
+    // The creation of a table makes this name durable, and the first execution of one that is there must.
+    if try storage.exists(Layout.log), try storage.list(Layout.changeSets).count == 1 {
+      names.append(Layout.bookkeeping)
+    }
     if let there = try storage.read(document) {
       let sha256 = try ChangeSet.digest(bytes)
       if let kept = ChangeSet.rows(toldBy: there), kept.sha256 != sha256 {

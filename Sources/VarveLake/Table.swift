@@ -154,7 +154,12 @@ package final class Table: Sendable {
 
   /// Makes the newest version last. Another process may have recorded it, and died before its name in the log was durable:
   /// so before anybody is told that it is there already.
-  package func sync() throws { try storage.sync(Layout.log) }
+  /// With it lasts the end of a decision, before which readers are not shown it.
+  package func sync() throws {
+    try storage.sync(Layout.log)
+    guard let warehouse = try warehouse(), try warehouse.storage.exists(Layout.pendingTransactions) else { return }
+    try warehouse.storage.sync(Layout.pendingTransactions)
+  }
 
   /// The table's lock, which its writers hold one after the other.
   package func lock() throws -> FileLock {

@@ -75,6 +75,6 @@ package final class Warehouse: Sendable {
   /// Takes away the directory of a table that was prepared and never committed.
   package func discardIfUnused(_ table: Table) throws {
     try table.discardIfUnused()
-    if try storage.directory(table.name)?.list("").isEmpty == true { try storage.removeEmptyDirectory(table.name) }
+    if try storage.directory(table.name)?.isEmpty("") == true { try storage.removeEmptyDirectory(table.name) }
   }
 }

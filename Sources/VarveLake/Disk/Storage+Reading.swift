@@ -61,6 +61,13 @@ extension Storage {
 
   /// The names in a directory, by code point; none where the directory is missing.
   package func list(_ path: String) throws -> [String] {
+    try names(in: path, countMax: .max).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+  }
+
+  /// Whether nothing lies in a directory, or it is missing; told at the first name, however many there are.
+  package func isEmpty(_ path: String) throws -> Bool { try names(in: path, countMax: 1).isEmpty }
+
+  private func names(in path: String, countMax: Int) throws -> [String] {
     let directory = varve_open_beneath(descriptor, path.isEmpty ? "." : path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
     guard directory >= 0 else {
       if errno == ENOENT { return [] }
@@ -73,7 +80,7 @@ extension Storage {
     defer { closedir(stream) }
     var names: [String] = []
     errno = 0
-    while let entry = readdir(stream) {
+    while names.count < countMax, let entry = readdir(stream) {
       let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
         String(validating: bytes.prefix { $0 != 0 }, as: UTF8.self)
       }
@@ -82,7 +89,7 @@ extension Storage {
       errno = 0
     }
     guard errno == 0 else { throw problem("list", path) }
-    return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    return names
   }
 
   /// An exclusive `flock` on a file or directory, made where missing when it is a file and `creates`. Nil when another

@@ -97,7 +97,7 @@ extension Storage {
   /// As `makeDirectories`, with names that last: each is synced before anything comes into it, so that one that is empty
   /// may be of a process that died before that, and is synced again.
   package func makeDurableDirectories(_ path: String) throws {
-    guard !path.isEmpty, try !exists(path) || list(path).isEmpty else { return }
+    guard !path.isEmpty, try !exists(path) || isEmpty(path) else { return }
     let parent = Layout.parent(path)
     try makeDurableDirectories(parent)
     _ = try makeDirectory(path)

@@ -34,7 +34,7 @@ package final class Storage: Sendable {
   /// As `open`, making the directory where it is missing. Its parent must exist, and is synced before anything comes in.
   package static func create(_ path: String) throws -> Storage {
     let present = try open(path)
-    if let present, try !present.list("").isEmpty { return present }
+    if let present, try !present.isEmpty("") { return present }
     guard present != nil || mkdir(path, directoryMode) == 0 || errno == EEXIST else {
       throw storageProblem("make the directory", path)
     }
